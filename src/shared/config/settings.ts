@@ -1,0 +1,82 @@
+/**
+ * What the whole proxy is configured with, after validation and conversion.
+ *
+ * Durations are milliseconds and sizes are bytes here, whatever the unit of the variable they come
+ * from. The object is frozen: it is read once, in the primary, and sent to the workers by IPC.
+ */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly workers: number;
+
+  /** Smallest hand-over from the engine socket (`PROXY_CHUNK_SIZE`). */
+  readonly readBytes: number;
+  /** A chunk is cut at this size at the latest; always a multiple of 188. */
+  readonly chunkBytes: number;
+  readonly flushMs: number;
+  readonly bufferTtlMs: number;
+  readonly bufferMaxBytes: number;
+  readonly joinBehindMs: number;
+
+  readonly clientTtlMs: number;
+  readonly heartbeatMs: number;
+  /** A client whose socket took no byte for this long is a ghost. */
+  readonly ghostMs: number;
+  readonly cleanupMs: number;
+  readonly graceMs: number;
+
+  readonly initTimeoutMs: number;
+  readonly connectionTimeoutMs: number;
+  readonly stallTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly ownerLockTtlMs: number;
+  readonly maxRetries: number;
+
+  readonly maxStreamsPerEngine: number;
+  /** 0 means no limit. */
+  readonly maxClients: number;
+  /** 0 means no limit. */
+  readonly maxStreams: number;
+
+  /** The configured key, or `null`: then the primary makes one (spec 6). */
+  readonly apiKey: string | null;
+  readonly trustedProxies: readonly string[];
+  readonly shutdownTimeoutMs: number;
+
+  readonly engines: readonly EngineAddress[];
+  readonly orchestratorUrl: string | null;
+
+  readonly redis: RedisSettings;
+  readonly log: LogSettings;
+}
+
+export interface EngineAddress {
+  /** `NAME` of `;id=NAME`, else `host:port`. */
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly forwarded: boolean;
+  /** Streams this engine carries at most; `null` means the proxy's default. */
+  readonly max: number | null;
+}
+
+export interface RedisSettings {
+  /** `REDIS_URL`; wins over host, port and db. */
+  readonly url: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  /** True when the operator named a URL or a host, so that `auto` never embeds. */
+  readonly given: boolean;
+  readonly embedded: 'auto' | 'always' | 'never';
+  /** Puts `{}` round the stream id in key names, so that Redis Cluster keeps a stream in one slot. */
+  readonly hashTags: boolean;
+}
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LogSettings {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'pretty';
+}

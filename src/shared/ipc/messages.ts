@@ -1,0 +1,176 @@
+import type { Settings } from '../config/settings.js';
+import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
+
+/**
+ * Everything the primary and its workers say to each other. Media never travels here; a socket may
+ * ride along with `connection`, `adopt` and `replay`.
+ */
+
+/** The primary's number of an accepted TCP connection; unique for the life of the primary. */
+export type ConnectionId = number;
+
+/** A media request whose response has not begun: enough to ask it again of another worker. */
+export interface ParsedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Where a client stands in the ring: the next byte it needs. */
+export interface RingPosition {
+  readonly term: number;
+  readonly index: number;
+  readonly offset: number;
+}
+
+/** A client session in full (spec 1.5): what another worker needs to go on writing to the socket. */
+export interface PlayingSession {
+  readonly stream: StreamId;
+  readonly keyType: KeyType;
+  readonly client: ClientId;
+  readonly ip: string;
+  readonly userAgent: string;
+  readonly connectedAt: number;
+  readonly bytesSent: number;
+  readonly chunksSent: number;
+  /** `null` when the worker died and only its last report is known. */
+  readonly position: RingPosition | null;
+}
+
+/** What a worker says about itself with each heartbeat. */
+export interface WorkerVitals {
+  readonly clients: number;
+  readonly streams: number;
+  readonly eventLoopLagMs: number;
+  readonly rssBytes: number;
+}
+
+export type PrimaryMessage =
+  /** First message to a worker: it does nothing before. */
+  | {
+      readonly type: 'start';
+      readonly worker: WorkerId;
+      readonly settings: Settings;
+      readonly apiKey: string;
+      /** False when the primary made the key itself (spec 6: then listings stay open). */
+      readonly apiKeyConfigured: boolean;
+    }
+  /** A new TCP connection, not yet read from. Carries a socket. */
+  | { readonly type: 'connection'; readonly connection: ConnectionId }
+  /** A playing client of a worker that died or drains. Carries a socket. */
+  | {
+      readonly type: 'adopt';
+      readonly connection: ConnectionId;
+      readonly session: PlayingSession;
+      /** True when the last packet may be cut: resume with the discontinuity indicator. */
+      readonly torn: boolean;
+    }
+  /** A request that a dead worker had read and not answered. Carries a socket. */
+  | {
+      readonly type: 'replay';
+      readonly connection: ConnectionId;
+      readonly request: ParsedRequest;
+    }
+  /** Take nothing new; `handover`: give clients back, else end them; then say `drained`. */
+  | { readonly type: 'drain'; readonly handover: boolean; readonly deadlineMs: number }
+  | { readonly type: 'metrics-collect'; readonly request: number }
+  | {
+      readonly type: 'metrics-result';
+      readonly request: number;
+      /** One prom-client JSON registry per worker that answered in time. */
+      readonly registries: readonly unknown[];
+      readonly missing: number;
+      readonly workers: readonly WorkerStatus[];
+    };
+
+/** A worker as the primary's own registry knows it. */
+export interface WorkerStatus {
+  readonly worker: WorkerId;
+  readonly pid: number;
+  readonly state: string;
+  readonly heartbeatAgeMs: number;
+  readonly restarts: number;
+  readonly connections: number;
+  readonly vitals: WorkerVitals | null;
+}
+
+export type WorkerMessage =
+  /** The worker serves: connections may be dealt to it. */
+  | { readonly type: 'ready' }
+  | { readonly type: 'heartbeat'; readonly vitals: WorkerVitals }
+  | {
+      readonly type: 'connection-request';
+      readonly connection: ConnectionId;
+      readonly request: ParsedRequest;
+    }
+  /** The response has begun and is not media (or is an error): the connection cannot be replayed. */
+  | { readonly type: 'connection-answered'; readonly connection: ConnectionId }
+  | {
+      readonly type: 'connection-playing';
+      readonly connection: ConnectionId;
+      readonly session: PlayingSession;
+    }
+  /** Rough positions of all playing clients, a few times a minute: where an adopter resumes. */
+  | {
+      readonly type: 'positions';
+      readonly positions: readonly (readonly [ConnectionId, RingPosition])[];
+    }
+  /** Nothing is queued on the socket and this worker will not touch it again. */
+  | {
+      readonly type: 'handover';
+      readonly connection: ConnectionId;
+      readonly session: PlayingSession;
+    }
+  | { readonly type: 'connection-closed'; readonly connection: ConnectionId }
+  /** The worker won a stream's lock: what to free when it dies. */
+  | { readonly type: 'owning'; readonly stream: StreamId; readonly term: number }
+  | { readonly type: 'released'; readonly stream: StreamId }
+  | { readonly type: 'metrics'; readonly request: number; readonly registry: unknown }
+  | { readonly type: 'metrics-ask'; readonly request: number }
+  /** The worker cannot start or go on; it exits next. `code` is a stable word for the log. */
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'drained' };
+
+const PRIMARY_TYPES: ReadonlySet<string> = new Set<PrimaryMessage['type']>([
+  'start',
+  'connection',
+  'adopt',
+  'replay',
+  'drain',
+  'metrics-collect',
+  'metrics-result',
+]);
+
+const WORKER_TYPES: ReadonlySet<string> = new Set<WorkerMessage['type']>([
+  'ready',
+  'heartbeat',
+  'connection-request',
+  'connection-answered',
+  'connection-playing',
+  'positions',
+  'handover',
+  'connection-closed',
+  'owning',
+  'released',
+  'metrics',
+  'metrics-ask',
+  'failed',
+  'drained',
+]);
+
+/** Tells our messages from those that node:cluster and pm2 send over the same channel. */
+export function isPrimaryMessage(value: unknown): value is PrimaryMessage {
+  return hasType(value) && PRIMARY_TYPES.has(value.type);
+}
+
+export function isWorkerMessage(value: unknown): value is WorkerMessage {
+  return hasType(value) && WORKER_TYPES.has(value.type);
+}
+
+function hasType(value: unknown): value is { type: string } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { type?: unknown }).type === 'string'
+  );
+}
