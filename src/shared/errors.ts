@@ -54,6 +54,11 @@ export const ERRORS = {
     message: 'Redis has no memory left for another stream.',
     retryAfter: 10,
   },
+  NO_WORKER: {
+    status: 503,
+    message: 'No worker can take the connection: try again in a moment.',
+    retryAfter: 2,
+  },
   SHUTTING_DOWN: {
     status: 503,
     message: 'The proxy is shutting down.',

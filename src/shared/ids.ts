@@ -13,11 +13,17 @@ export const KEY_TYPES = ['id', 'content_id', 'infohash'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
 const HEX40 = /^[0-9a-f]{40}$/;
+const CLIENT_ID = /^[0-9a-f]{24}$/;
 
 /** The id in lower case, or `null` when it is not forty hex digits (engine-api 12). */
 export function parseStreamId(text: string): StreamId | null {
   const lower = text.toLowerCase();
   return HEX40.test(lower) ? (lower as StreamId) : null;
+}
+
+/** The id in a path or an argument, or `null` when no client can be called so. */
+export function parseClientId(text: string): ClientId | null {
+  return CLIENT_ID.test(text) ? (text as ClientId) : null;
 }
 
 export function newWorkerId(pid: number): WorkerId {

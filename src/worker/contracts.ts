@@ -117,3 +117,18 @@ export interface EngineReader {
   /** Closes the socket; `onEnd` is not called after it. Resolves when the socket is gone. */
   close(): Promise<void>;
 }
+
+/** What a client reads from: the ring as far as this worker knows it (owner and follower alike). */
+export interface ChunkSource {
+  /** Newest index; 0 while the ring is empty. */
+  readonly head: number;
+  /** Raised when the ring was begun anew: no position of before means anything then. */
+  readonly life: number;
+  /** What is known of the chunks that can still be had, oldest first. */
+  marks(): readonly ChunkMark[];
+  /** The chunk, when its bytes are in this worker's memory. */
+  peek(index: number): Chunk | null;
+  /** The chunk from Redis, read once for all who ask; `null` when it is gone. */
+  load(index: number): Promise<Chunk | null>;
+  tables(name: string): Tables | null;
+}

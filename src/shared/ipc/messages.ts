@@ -61,6 +61,7 @@ export type PrimaryMessage =
   | {
       readonly type: 'adopt';
       readonly connection: ConnectionId;
+      /** After a crash its position is the last report, up to half a second old; `null` if none came. */
       readonly session: PlayingSession;
       /** True when the last packet may be cut: resume with the discontinuity indicator. */
       readonly torn: boolean;
@@ -95,6 +96,11 @@ export interface WorkerStatus {
 }
 
 export type WorkerMessage =
+  /**
+   * The worker listens to the channel. node:cluster drops what arrives before, so that `start` is
+   * sent in answer to this.
+   */
+  | { readonly type: 'hello' }
   /** The worker serves: connections may be dealt to it. */
   | { readonly type: 'ready' }
   | { readonly type: 'heartbeat'; readonly vitals: WorkerVitals }
@@ -121,6 +127,8 @@ export type WorkerMessage =
       readonly connection: ConnectionId;
       readonly session: PlayingSession;
     }
+  /** Not a byte was read from this connection and this worker will not touch it again. */
+  | { readonly type: 'returned'; readonly connection: ConnectionId }
   | { readonly type: 'connection-closed'; readonly connection: ConnectionId }
   /** The worker won a stream's lock: what to free when it dies. */
   | { readonly type: 'owning'; readonly stream: StreamId; readonly term: number }
@@ -142,6 +150,7 @@ const PRIMARY_TYPES: ReadonlySet<string> = new Set<PrimaryMessage['type']>([
 ]);
 
 const WORKER_TYPES: ReadonlySet<string> = new Set<WorkerMessage['type']>([
+  'hello',
   'ready',
   'heartbeat',
   'connection-request',
@@ -149,6 +158,7 @@ const WORKER_TYPES: ReadonlySet<string> = new Set<WorkerMessage['type']>([
   'connection-playing',
   'positions',
   'handover',
+  'returned',
   'connection-closed',
   'owning',
   'released',

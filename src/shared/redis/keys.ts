@@ -16,6 +16,9 @@ export interface Keys {
   /** String with a TTL: the content was refused by an engine; its value is the reason. */
   readonly refused: (id: StreamId) => string;
   readonly engines: EngineKeys;
+  /** Sorted sets of leases by expiry (ms), kept only where a limit is set: admission counts them. */
+  readonly admittedClients: string;
+  readonly admittedStreams: string;
   /** Pattern that finds every key of every stream. */
   readonly streamPattern: string;
   /** The stream id in a key of a stream, or `null`. */
@@ -34,6 +37,8 @@ export interface StreamKeys {
   readonly client: (id: ClientId) => string;
   readonly clientStop: (id: ClientId) => string;
   readonly stopping: string;
+  /** String with a TTL: somebody asks the owner to stop the stream; its value is the reason. */
+  readonly stopRequest: string;
   readonly lastClientDisconnect: string;
   readonly connectionAttempt: string;
   readonly lastData: string;
@@ -54,6 +59,10 @@ export interface EngineKeys {
   readonly reservations: string;
   /** Sorted set: engine id by the time (ms) it was last assigned. */
   readonly assigned: string;
+  /** Set: ids that were removed by hand; what is only configured stays away (spec 2.3). */
+  readonly removed: string;
+  /** String with a TTL: the worker that probes engines and polls the orchestrator. */
+  readonly keeper: string;
   /** Channel: the registry changed. */
   readonly events: string;
 }
@@ -73,8 +82,12 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
       health: `${engines}:health`,
       reservations: `${engines}:reservations`,
       assigned: `${engines}:assigned`,
+      removed: `${engines}:removed`,
+      keeper: `${engines}:keeper`,
       events: `${PREFIX}:events:engines`,
     },
+    admittedClients: `${PREFIX}:admitted:clients`,
+    admittedStreams: `${PREFIX}:admitted:streams`,
     streamPattern: `${PREFIX}:stream:*`,
     streamOf: (key) => (STREAM_KEY.exec(key)?.[1] ?? null) as StreamId | null,
   };
@@ -93,6 +106,7 @@ function streamKeys(id: string): StreamKeys {
     client: (client) => `${base}:clients:${client}`,
     clientStop: (client) => `${base}:client:${client}:stop`,
     stopping: `${base}:stopping`,
+    stopRequest: `${base}:stop_request`,
     lastClientDisconnect: `${base}:last_client_disconnect_time`,
     connectionAttempt: `${base}:connection_attempt_time`,
     lastData: `${base}:last_data`,

@@ -1,0 +1,103 @@
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+
+import { systemClock } from '../shared/clock.js';
+import { ConfigError } from '../shared/config/config-error.js';
+import { loadSettings } from '../shared/config/load.js';
+import type { Settings } from '../shared/config/settings.js';
+import { createLogger } from '../shared/log/winston-logger.js';
+import type { ClosableLogger } from '../shared/log/winston-logger.js';
+import { closeConnection, openControl } from '../shared/redis/connections.js';
+import { makeKeys } from '../shared/redis/keys.js';
+import { RedisReaper } from '../shared/redis/reaper.js';
+import { provideApiKey } from './api-key.js';
+import type { ApiKey } from './api-key.js';
+import { ExitCode } from './exit-codes.js';
+import { Primary } from './primary.js';
+import type { KeyChoice } from './primary.js';
+import { provideRedis } from './redis-host.js';
+import { watchProcess } from './watch-process.js';
+import { workerProgram } from './worker-path.js';
+
+/** Configuration, log, then Redis, key, workers, port (`Primary.start`), the ready message, signals. */
+function main(): void {
+  const { settings, warnings } = readSettings();
+  const log = createLogger(settings.log, { process: 'primary', pid: process.pid });
+  for (const warning of warnings) log.warn(warning);
+  const keys = new Keys(log);
+  const primary = new Primary({
+    settings,
+    program: workerProgram(import.meta.url),
+    clock: systemClock,
+    log,
+    provideRedis: ({ redis }) => provideRedis(redis, systemClock, log),
+    provideKey: (wanted) => keys.choose(wanted),
+    openReaper: ({ redis }) => {
+      const control = openControl(redis, log);
+      return {
+        reaper: new RedisReaper(control, makeKeys({ hashTags: redis.hashTags })),
+        close: () => closeConnection(control),
+      };
+    },
+    readSettings: () => loadSettings({ env: process.env }).settings,
+    onReady: (address) => announce(address, log),
+    onEnd: (code) => {
+      keys.remove();
+      void log.close().finally(() => process.exit(code));
+    },
+  });
+  watchProcess(primary, systemClock, log);
+  void primary.start();
+}
+
+/** Exits with 78 when there is a fault: nothing was started then, not even the log. */
+function readSettings(): ReturnType<typeof loadSettings> {
+  try {
+    return loadSettings({ env: process.env });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(ExitCode.Config);
+  }
+}
+
+/** A key of our own is made once and outlives reloads. */
+class Keys {
+  readonly #log: ClosableLogger;
+  #made: ApiKey | null = null;
+
+  constructor(log: ClosableLogger) {
+    this.#log = log;
+  }
+
+  choose(settings: Settings): KeyChoice {
+    if (settings.apiKey !== null) return { key: settings.apiKey, configured: true };
+    this.#made ??= this.#make(settings);
+    return { key: this.#made.key, configured: false };
+  }
+
+  remove(): void {
+    this.#made?.remove();
+  }
+
+  #make(settings: Settings): ApiKey {
+    const made = provideApiKey({
+      configured: null,
+      runtimeDir: process.env.XDG_RUNTIME_DIR,
+      tmpDir: tmpdir(),
+      uid: process.getuid?.() ?? 0,
+      instance: String(settings.port),
+    });
+    this.#log.info('no PROXY_API_KEY is set: a random key is in this file', { path: made.path });
+    return made;
+  }
+}
+
+function announce(address: AddressInfo, log: ClosableLogger): void {
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  log.info(`listening on http://${host}:${String(address.port)}`, { port: address.port });
+  // pm2's `wait_ready`; nobody listens where nobody started us with a channel.
+  process.send?.('ready');
+}
+
+main();

@@ -1,0 +1,41 @@
+import type { Clock } from '../shared/clock.js';
+import type { RedisSettings } from '../shared/config/settings.js';
+import type { Logger } from '../shared/log/logger.js';
+import { EmbeddedRedis } from './embedded-redis.js';
+import { chooseRedis, needsProbe, probeRedis } from './redis-probe.js';
+
+/** The Redis that all workers use, be it ours or not. */
+export interface RedisHost {
+  readonly redis: RedisSettings;
+  /** Ends what is ours. */
+  stop(): Promise<void>;
+  /** The same at once: nothing may be left behind by a primary that cannot wait. */
+  kill(): void;
+}
+
+const PROBE_TIMEOUT_MS = 1_000;
+
+/** Decides by `REDIS_EMBEDDED` and starts a server where one is needed; rejects when it cannot. */
+export async function provideRedis(
+  settings: RedisSettings,
+  clock: Clock,
+  logger: Logger,
+): Promise<RedisHost> {
+  const answer = needsProbe(settings)
+    ? await probeRedis(settings.host, settings.port, PROBE_TIMEOUT_MS)
+    : null;
+  const choice = chooseRedis(settings, answer);
+  if (!choice.embed) {
+    return { redis: settings, stop: () => Promise.resolve(), kill: () => undefined };
+  }
+  const { preferredPort, why } = choice;
+  const embedded = await EmbeddedRedis.start({ logger, clock, preferredPort, db: settings.db });
+  logger.info('running an embedded Redis', { port: embedded.port, why });
+  return {
+    redis: { ...settings, url: embedded.url },
+    stop: () => embedded.stop(),
+    kill: () => {
+      if (embedded.pid !== null) process.kill(embedded.pid, 'SIGKILL');
+    },
+  };
+}

@@ -1,0 +1,278 @@
+import cluster from 'node:cluster';
+
+import type { Clock } from '../shared/clock.js';
+import type { Settings } from '../shared/config/settings.js';
+import type { Logger } from '../shared/log/logger.js';
+import type { ConnectionMessage } from './connections.js';
+import type { MetricsMessage } from './metrics-collector.js';
+import type { WorkerReaper } from './reaper.js';
+import { reapWorker } from './reaper.js';
+import type { RestartHistory } from './restart-policy.js';
+import { isHopeless, NO_DEATHS, restartAfter } from './restart-policy.js';
+import { WorkerHandle, WorkerState } from './worker-handle.js';
+import type { WorkerExit } from './worker-handle.js';
+
+/** What every worker of a generation is started with. */
+export interface WorkerInputs {
+  readonly settings: Settings;
+  readonly apiKey: string;
+  readonly apiKeyConfigured: boolean;
+}
+
+export interface SupervisorEvents {
+  /** A worker serves: `first` for the first one of all. */
+  onServing(first: boolean): void;
+  onConnection(handle: WorkerHandle, message: ConnectionMessage): void;
+  onMetrics(handle: WorkerHandle, message: MetricsMessage): void;
+  /** Everything the worker had said has been read; it no longer counts as serving. */
+  onDead(handle: WorkerHandle): void;
+  /** No worker ever came up and the budget is used up. */
+  onHopeless(): void;
+}
+
+export interface SupervisorDeps {
+  /** The worker's program; forked with the primary's own `execArgv`. */
+  readonly program: string;
+  readonly reaper: WorkerReaper;
+  readonly events: SupervisorEvents;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A place for one worker: `next` takes it over from `current` in a reload. */
+interface Slot {
+  readonly index: number;
+  current: WorkerHandle | null;
+  next: WorkerHandle | null;
+  inputs: WorkerInputs;
+  history: RestartHistory;
+  restarts: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const WATCH_MS = 500;
+
+/**
+ * Forks the workers and replaces those that die. Keeps its own registry by process id: node:cluster
+ * forgets a worker that disconnects, though its process lives on (style 5.7).
+ */
+export class Supervisor {
+  readonly #deps: SupervisorDeps;
+  readonly #slots: Slot[] = [];
+  readonly #registry = new Map<number, WorkerHandle>();
+  readonly #reaping = new Set<Promise<void>>();
+  readonly #waiters = new Set<() => void>();
+  #generation = 0;
+  #everServed = false;
+  #stopping = false;
+  #watch: NodeJS.Timeout | undefined;
+  #watchedAt = 0;
+
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Living processes, whatever their state. */
+  get workers(): readonly WorkerHandle[] {
+    return [...this.#registry.values()];
+  }
+
+  get serving(): readonly WorkerHandle[] {
+    return this.workers.filter(({ serving }) => serving);
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  get slotCount(): number {
+    return this.#slots.length;
+  }
+
+  start(inputs: WorkerInputs): void {
+    cluster.setupPrimary({ exec: this.#deps.program, args: [], serialization: 'json' });
+    this.#watchedAt = this.#deps.clock.monotonic();
+    this.#watch = this.#deps.clock.setInterval(() => this.#checkHeartbeats(), WATCH_MS);
+    for (let index = 0; index < inputs.settings.workers; index += 1) this.addSlot(inputs);
+  }
+
+  addSlot(inputs: WorkerInputs): void {
+    const slot: Slot = {
+      index: this.#slots.length,
+      current: null,
+      next: null,
+      inputs,
+      history: NO_DEATHS,
+      restarts: 0,
+      timer: undefined,
+    };
+    this.#slots.push(slot);
+    this.#fill(slot);
+  }
+
+  /** Removes the last slot; its clients go to the others. */
+  removeSlot(drainMs: number): void {
+    const slot = this.#slots.pop();
+    if (slot === undefined) return;
+    clearTimeout(slot.timer);
+    slot.current?.drain(true, drainMs);
+  }
+
+  beginGeneration(): void {
+    this.#generation += 1;
+  }
+
+  /**
+   * Starts a successor in a slot; when it serves, the old worker hands over to it. Resolves with
+   * true when the old one is gone, with false when the successor failed and the old one stays.
+   */
+  async replace(index: number, inputs: WorkerInputs, drainMs: number): Promise<boolean> {
+    const slot = this.#slots[index];
+    if (slot === undefined || this.#stopping) return false;
+    clearTimeout(slot.timer);
+    const next = this.#fork(slot, inputs);
+    slot.next = next;
+    if (next === null) return false;
+    await this.#until(
+      () => next.state !== WorkerState.Forking && next.state !== WorkerState.Starting,
+    );
+    slot.next = null;
+    if (!next.serving || this.stopping) {
+      if (slot.current === null) this.#scheduleRestart(slot, 0);
+      return false;
+    }
+    const old = slot.current;
+    slot.current = next;
+    slot.inputs = inputs;
+    slot.history = NO_DEATHS;
+    old?.drain(true, drainMs);
+    await this.#until(() => old === null || old.state === WorkerState.Dead);
+    return true;
+  }
+
+  /** Ends all workers; resolves when they are gone and what they held was freed. */
+  async stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
+    for (const slot of this.#slots) clearTimeout(slot.timer);
+    for (const worker of this.workers) worker.drain(false, drainMs);
+    await this.#until(() => this.#registry.size === 0);
+    clearInterval(this.#watch);
+    await Promise.all(this.#reaping);
+  }
+
+  /** SIGKILL to all, without waiting. */
+  killAll(): void {
+    this.#stopping = true;
+    clearInterval(this.#watch);
+    for (const slot of this.#slots) clearTimeout(slot.timer);
+    for (const worker of this.workers) worker.kill('must go at once');
+  }
+
+  #fill(slot: Slot): void {
+    slot.current = this.#fork(slot, slot.inputs);
+    if (slot.current === null) this.#onSlotEmpty(slot, 0);
+  }
+
+  /** `null` when the system has no process left; the next try follows the restart policy. */
+  #fork(slot: Slot, inputs: WorkerInputs): WorkerHandle | null {
+    const { clock, log, events } = this.#deps;
+    const worker = cluster.fork();
+    worker.on('error', (error) => log.debug('the channel of a worker failed', { error }));
+    if (worker.process.pid === undefined) {
+      log.error('the system cannot fork a worker', { slot: slot.index });
+      return null;
+    }
+    const handle = new WorkerHandle(
+      { slot: slot.index, generation: this.#generation, restarts: slot.restarts, ...inputs },
+      {
+        worker,
+        pid: worker.process.pid,
+        clock,
+        log,
+        events: {
+          onServing: () => this.#onServing(),
+          onConnection: (from, message) => events.onConnection(from, message),
+          onMetrics: (from, message) => events.onMetrics(from, message),
+          onDead: (dead, exit) => this.#onDead(slot, dead, exit),
+        },
+      },
+    );
+    this.#registry.set(handle.pid, handle);
+    return handle;
+  }
+
+  #onServing(): void {
+    const first = !this.#everServed;
+    this.#everServed = true;
+    this.#deps.events.onServing(first);
+    this.#wake();
+  }
+
+  #onDead(slot: Slot, handle: WorkerHandle, exit: WorkerExit): void {
+    const { log, events } = this.#deps;
+    this.#registry.delete(handle.pid);
+    const level = exit.expected ? 'info' : 'error';
+    log[level]('a worker is gone', { worker: handle.id, slot: slot.index, ...exit });
+    this.#reap(handle);
+    events.onDead(handle);
+    if (slot.current === handle) {
+      slot.current = null;
+      this.#onSlotEmpty(slot, exit.livedMs);
+    }
+    this.#wake();
+  }
+
+  #onSlotEmpty(slot: Slot, livedMs: number): void {
+    if (this.#stopping || !this.#slots.includes(slot)) return;
+    const { history, delayMs } = restartAfter(slot.history, livedMs);
+    slot.history = history;
+    const histories = this.#slots.map((each) => each.history);
+    if (isHopeless(this.#everServed, histories)) this.#deps.events.onHopeless();
+    else if (slot.next === null) this.#scheduleRestart(slot, delayMs);
+  }
+
+  #scheduleRestart(slot: Slot, delayMs: number): void {
+    if (this.#stopping) return;
+    this.#deps.log.info('restarting a worker', { slot: slot.index, delayMs });
+    slot.timer = this.#deps.clock.setTimeout(() => {
+      slot.restarts += 1;
+      this.#fill(slot);
+    }, delayMs);
+  }
+
+  #reap(handle: WorkerHandle): void {
+    const { reaper, log } = this.#deps;
+    const work = reapWorker(reaper, handle.id, handle.owned, log).finally(() => {
+      this.#reaping.delete(work);
+    });
+    this.#reaping.add(work);
+  }
+
+  #checkHeartbeats(): void {
+    const now = this.#deps.clock.monotonic();
+    const late = now - this.#watchedAt - WATCH_MS;
+    this.#watchedAt = now;
+    for (const worker of this.workers) {
+      // Were the primary itself stopped for a while, all workers would seem to hang.
+      if (late > WATCH_MS) worker.pardon(late);
+      worker.checkHeartbeat();
+    }
+  }
+
+  /** Resolves when `condition` holds; looked at whenever a worker serves or is gone. */
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        this.#waiters.delete(look);
+        resolve();
+      };
+      this.#waiters.add(look);
+      look();
+    });
+  }
+
+  #wake(): void {
+    for (const look of [...this.#waiters]) look();
+  }
+}

@@ -1,0 +1,59 @@
+import type { ConfigFault } from './config-error.js';
+import type { Values, VariableName } from './schema.js';
+
+interface CrossCheck {
+  /** The first one is named in the fault; without all of them the check says nothing. */
+  readonly names: readonly [VariableName, ...VariableName[]];
+  readonly broken: (values: Values) => boolean;
+  readonly message: string;
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
+
+const CHECKS: readonly CrossCheck[] = [
+  {
+    names: ['PROXY_HEARTBEAT_INTERVAL', 'PROXY_CLIENT_TTL'],
+    broken: (values) => values.PROXY_HEARTBEAT_INTERVAL >= values.PROXY_CLIENT_TTL,
+    message:
+      'must be shorter than PROXY_CLIENT_TTL, or client records expire while their players watch',
+  },
+  {
+    names: ['PROXY_JOIN_BEHIND', 'PROXY_BUFFER_TTL'],
+    broken: (values) => values.PROXY_JOIN_BEHIND >= values.PROXY_BUFFER_TTL,
+    message: 'must be shorter than PROXY_BUFFER_TTL, or there is nothing left to join at',
+  },
+  {
+    names: ['PROXY_BUFFER_MAX_BYTES', 'PROXY_BUFFER_CHUNK_SIZE'],
+    broken: (values) => values.PROXY_BUFFER_MAX_BYTES < 2 * values.PROXY_BUFFER_CHUNK_SIZE,
+    message: 'must hold two chunks of PROXY_BUFFER_CHUNK_SIZE at least',
+  },
+  {
+    names: ['REDIS_EMBEDDED', 'REDIS_URL', 'REDIS_HOST'],
+    broken: (values) =>
+      values.REDIS_EMBEDDED === 'always' &&
+      (values.REDIS_URL !== null || !LOOPBACK.has(values.REDIS_HOST)),
+    message: '"always" and a Redis named by REDIS_URL or REDIS_HOST exclude each other',
+  },
+];
+
+/**
+ * Values that are fine alone and do not go together. `unusable` are the variables that have a
+ * fault already: nothing is said about them twice.
+ */
+export function crossFaults(values: Values, unusable: ReadonlySet<string>): ConfigFault[] {
+  const broken = CHECKS.filter(
+    (check) => !check.names.some((name) => unusable.has(name)) && check.broken(values),
+  ).map(({ names: [name], message }) => ({ name, source: 'combination', value: null, message }));
+  return [...broken, ...duplicateEngines(values)];
+}
+
+function duplicateEngines(values: Values): ConfigFault[] {
+  const ids = (values.ACE_ENGINES ?? []).map((engine) => engine.id);
+  const doubled = new Set(ids.filter((id, at) => ids.indexOf(id) !== at));
+  return [...doubled].map((id) => ({
+    name: 'ACE_ENGINES',
+    source: 'combination',
+    value: `"${id}"`,
+    message: 'this engine stands twice: give one of them another id',
+  }));
+}

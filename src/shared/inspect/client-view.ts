@@ -1,0 +1,34 @@
+import { count, number, text, type Fields } from './fields.js';
+
+/** One client of a stream: the fields of its record in Redis (spec 2.4), numbers as numbers. */
+export interface ClientView {
+  readonly id: string;
+  /** ms since the epoch, like the other times here. */
+  readonly connected_at: number | null;
+  /** When its socket last took bytes. */
+  readonly last_active: number | null;
+  readonly bytes_sent: number;
+  readonly chunks_sent: number;
+  readonly avg_rate_KBps: number;
+  readonly current_rate_KBps: number;
+  readonly ip_address: string | null;
+  readonly user_agent: string | null;
+  readonly worker_id: string | null;
+  readonly stats_updated_at: number | null;
+}
+
+export function clientView(id: string, record: Fields): ClientView {
+  return {
+    id,
+    connected_at: number(record, 'connected_at'),
+    last_active: number(record, 'last_active'),
+    bytes_sent: count(record, 'bytes_sent'),
+    chunks_sent: count(record, 'chunks_sent'),
+    avg_rate_KBps: count(record, 'avg_rate_KBps'),
+    current_rate_KBps: count(record, 'current_rate_KBps'),
+    ip_address: text(record, 'ip_address'),
+    user_agent: text(record, 'user_agent'),
+    worker_id: text(record, 'worker_id'),
+    stats_updated_at: number(record, 'stats_updated_at'),
+  };
+}

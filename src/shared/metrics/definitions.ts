@@ -1,0 +1,142 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What the code that counts may know of a metric; prom-client stays in this folder. */
+export interface CounterMetric {
+  inc(by?: number): void;
+}
+export interface LabelledCounter<L extends string = string> {
+  inc(label: L, by?: number): void;
+}
+export interface GaugeMetric {
+  set(value: number): void;
+}
+export interface LabelledGauge<L extends string = string> {
+  set(label: L, value: number): void;
+}
+export interface HistogramMetric {
+  observe(value: number): void;
+}
+
+export const STREAM_ROLES = ['owner', 'follower'] as const;
+export type StreamRole = (typeof STREAM_ROLES)[number];
+
+/** Seconds; a join of a running stream should answer within 50 ms (spec 5), a start may take 30 s. */
+const JOIN_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Prefix of every name: `ace_proxy_<thing>_<unit>[_total]`. */
+const PREFIX = 'ace_proxy_';
+
+/**
+ * The metrics of one worker. No stream, client or engine is a label: their number has no bound, and
+ * `GET /streams` says it better. Everything is summed over the workers unless its line says else.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  readonly clients = this.#gauge('clients', 'Player connections that are being served.');
+  readonly streams = this.#gaugeBy<StreamRole>(
+    'streams',
+    'Streams on the workers, by what the worker is for them.',
+    'role',
+    STREAM_ROLES,
+  );
+  readonly bytesOut = this.#counter('client_sent_bytes_total', 'Bytes written to players.');
+  readonly bytesIn = this.#counter('engine_received_bytes_total', 'Bytes read from engines.');
+  readonly chunksAppended = this.#counter('ring_appended_chunks_total', 'Chunks put into rings.');
+  readonly chunksRead = this.#counter('ring_read_chunks_total', 'Chunks read out of rings.');
+  readonly skips = this.#counter(
+    'client_skips_total',
+    'Times a client fell out of the ring and resumed at a newer keyframe.',
+  );
+  readonly ghosts = this.#counter(
+    'client_ghosts_total',
+    'Clients closed because their socket took nothing for the ghost time.',
+  );
+  readonly engineStarts = this.#counter('engine_starts_total', 'Engine sessions started.');
+  readonly engineStops = this.#counter('engine_stops_total', 'Engine sessions stopped.');
+  readonly engineFaults = this.#counterBy(
+    'engine_faults_total',
+    'Ends of engine sessions nobody asked for, and starts that failed.',
+    'reason',
+  );
+  readonly ownershipChanges = this.#counter(
+    'ownership_changes_total',
+    'Locks won, lost and handed over.',
+  );
+  readonly redisErrors = this.#counter('redis_errors_total', 'Commands Redis did not carry out.');
+  readonly joinSeconds = this.#histogram(
+    'join_duration_seconds',
+    'From the request of a player to its first media byte.',
+    JOIN_BUCKETS,
+  );
+  /** Seconds; the worst worker counts. */
+  readonly eventLoopLag = this.#gauge(
+    'event_loop_lag_seconds',
+    'Delay of the event loop, of the worst worker.',
+    'max',
+  );
+
+  constructor() {
+    const memory = this.#make('process_resident_memory_bytes', 'Resident memory of the workers.');
+    new Gauge({
+      ...memory,
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    });
+    const cpu = this.#make('process_cpu_seconds_total', 'CPU time of the workers.');
+    new Counter({
+      ...cpu,
+      collect() {
+        const { user, system } = process.cpuUsage();
+        this.reset();
+        this.inc((user + system) / 1_000_000);
+      },
+    });
+  }
+
+  /** The registry as plain data: it crosses processes, and `renderMetrics` adds it to the others. */
+  toJSON(): Promise<unknown> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  #make(name: string, help: string) {
+    return { name: `${PREFIX}${name}`, help, registers: [this.#registry] };
+  }
+
+  #counter(name: string, help: string): CounterMetric {
+    const counter = new Counter(this.#make(name, help));
+    return { inc: (by = 1) => counter.inc(by) };
+  }
+
+  #counterBy<L extends string>(name: string, help: string, label: string): LabelledCounter<L> {
+    const counter = new Counter({ ...this.#make(name, help), labelNames: [label] });
+    return { inc: (value, by = 1) => counter.inc({ [label]: value }, by) };
+  }
+
+  #gauge(name: string, help: string, aggregator: 'sum' | 'max' = 'sum'): GaugeMetric {
+    const gauge = new Gauge({ ...this.#make(name, help), aggregator });
+    return { set: (value) => gauge.set(value) };
+  }
+
+  #gaugeBy<L extends string>(
+    name: string,
+    help: string,
+    label: string,
+    values: readonly L[],
+  ): LabelledGauge<L> {
+    const gauge = new Gauge({
+      ...this.#make(name, help),
+      labelNames: [label],
+      aggregator: 'sum',
+    });
+    // A series that appears only with its first value has no rate before it.
+    for (const value of values) gauge.set({ [label]: value }, 0);
+    return { set: (value, to) => gauge.set({ [label]: value }, to) };
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): HistogramMetric {
+    const histogram = new Histogram({ ...this.#make(name, help), buckets });
+    return { observe: (value) => histogram.observe(value) };
+  }
+}

@@ -1,0 +1,181 @@
+import type { Redis } from 'ioredis';
+import type { ClientId, StreamId, WorkerId } from '../ids.js';
+import type { Keys } from './keys.js';
+import { defineScript, type Script } from './scripts.js';
+
+/** The fields of a client's record that never change while it stays on one worker. */
+export interface ClientRecord {
+  readonly client: ClientId;
+  readonly connectedAt: number;
+  readonly ip: string;
+  readonly userAgent: string;
+}
+
+/** What a heartbeat writes of a client. Rates are kilobytes (1,000 bytes) per second. */
+export interface ClientPulse extends ClientRecord {
+  readonly stream: StreamId;
+  readonly lastActive: number;
+  readonly bytesSent: number;
+  readonly chunksSent: number;
+  readonly averageRate: number;
+  readonly currentRate: number;
+}
+
+export type JoinAnswer =
+  | { readonly joined: true; readonly owner: string; readonly term: number }
+  /** The stream is being stopped: wait for its next life. */
+  | { readonly joined: false };
+
+/** Leases of clients (spec 2.4): joined, renewed in one pipeline per worker, left at once. */
+export class ClientStore {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #worker: WorkerId;
+  readonly #leaseMs: number;
+  readonly #scripts: { join: Script; leave: Script; reap: Script; admit: Script };
+
+  constructor(options: { redis: Redis; keys: Keys; worker: WorkerId; leaseMs: number }) {
+    this.#redis = options.redis;
+    this.#keys = options.keys;
+    this.#worker = options.worker;
+    this.#leaseMs = options.leaseMs;
+    this.#scripts = {
+      join: defineScript(this.#redis, 'joinStream-6'),
+      leave: defineScript(this.#redis, 'leaveStream-4'),
+      reap: defineScript(this.#redis, 'reapClients-2'),
+      admit: defineScript(this.#redis, 'admit-1'),
+    };
+  }
+
+  async join(stream: StreamId, record: ClientRecord, now: number): Promise<JoinAnswer> {
+    const keys = this.#keys.stream(stream);
+    const fields = [...this.#fixedFields(record), 'last_active', now, 'stats_updated_at', now];
+    const [code, owner, term] = (await this.#scripts.join(
+      [
+        keys.clients,
+        keys.client(record.client),
+        keys.stopping,
+        keys.owner,
+        keys.term,
+        keys.lastClientDisconnect,
+      ],
+      [record.client, this.#leaseMs, ...fields],
+    )) as [number, string, number];
+    return code === 1 ? { joined: true, owner, term } : { joined: false };
+  }
+
+  /** Resolves to the number of clients left; `null` when another worker has taken the client over. */
+  async leave(stream: StreamId, client: ClientId, now: number): Promise<number | null> {
+    const keys = this.#keys.stream(stream);
+    const left = (await this.#scripts.leave(
+      [keys.clients, keys.client(client), keys.clientStop(client), keys.lastClientDisconnect],
+      [client, this.#worker, now, this.#leaseMs],
+    )) as number;
+    if (left < 0) return null;
+    await this.#redis
+      .pipeline()
+      .zrem(this.#keys.admittedClients, client)
+      .publish(keys.events, JSON.stringify({ type: 'client_disconnected', client, clients: left }))
+      .exec();
+    return left;
+  }
+
+  /** True when one more client may be served under `limit`; asking again prolongs the lease. */
+  async admit(client: ClientId, limit: number, now: number): Promise<boolean> {
+    const args = [client, limit, now, this.#leaseMs];
+    return (await this.#scripts.admit([this.#keys.admittedClients], args)) === 1;
+  }
+
+  /** Renews all leases of this worker and says that it lives: one pipeline, one round trip. */
+  async pulse(
+    pulses: readonly ClientPulse[],
+    options: { readonly now: number; readonly heartbeatTtlMs: number; readonly limited: boolean },
+  ): Promise<void> {
+    const pipeline = this.#redis.pipeline();
+    pipeline.set(
+      this.#keys.heartbeat(this.#worker),
+      JSON.stringify({ at: options.now, clients: pulses.length }),
+      'PX',
+      options.heartbeatTtlMs,
+    );
+    for (const pulse of pulses) {
+      const keys = this.#keys.stream(pulse.stream);
+      pipeline.hset(keys.client(pulse.client), ...this.#pulseFields(pulse, options.now));
+      pipeline.pexpire(keys.client(pulse.client), this.#leaseMs);
+      pipeline.sadd(keys.clients, pulse.client);
+      pipeline.pexpire(keys.clients, this.#leaseMs);
+      if (options.limited) {
+        pipeline.zadd(this.#keys.admittedClients, options.now + this.#leaseMs, pulse.client);
+      }
+    }
+    await pipeline.exec();
+  }
+
+  /** Tells whoever listens that a client plays. */
+  async announce(stream: StreamId, client: ClientId): Promise<void> {
+    const event = { type: 'client_connected', client, worker: this.#worker };
+    await this.#redis.publish(this.#keys.stream(stream).events, JSON.stringify(event));
+  }
+
+  /** Ids of this worker's clients that an operator's script or another worker asked to leave. */
+  async askedToLeave(clients: readonly { stream: StreamId; client: ClientId }[]): Promise<ClientId[]> {
+    if (clients.length === 0) return [];
+    const pipeline = this.#redis.pipeline();
+    for (const { stream, client } of clients) {
+      pipeline.exists(this.#keys.stream(stream).clientStop(client));
+    }
+    const answers = (await pipeline.exec()) ?? [];
+    return clients.filter((_, i) => answers[i]?.[1] === 1).map(({ client }) => client);
+  }
+
+  /** Drops the clients of a stream whose lease ran out; resolves to how many. */
+  async reap(stream: StreamId, now: number): Promise<number> {
+    const keys = this.#keys.stream(stream);
+    const clients = (await this.#redis.smembers(keys.clients)) as ClientId[];
+    if (clients.length === 0) return 0;
+    const pipeline = this.#redis.pipeline();
+    for (const client of clients) pipeline.exists(keys.client(client));
+    const answers = (await pipeline.exec()) ?? [];
+    const gone = clients.filter((_, i) => answers[i]?.[1] === 0);
+    if (gone.length === 0) return 0;
+    return (await this.#scripts.reap(
+      [keys.clients, keys.lastClientDisconnect, ...gone.map((client) => keys.client(client))],
+      [now, this.#leaseMs, ...gone],
+    )) as number;
+  }
+
+  async forgetWorker(): Promise<void> {
+    await this.#redis.unlink(this.#keys.heartbeat(this.#worker));
+  }
+
+  #fixedFields(record: ClientRecord): (string | number)[] {
+    return [
+      'connected_at',
+      record.connectedAt,
+      'ip_address',
+      record.ip,
+      'user_agent',
+      record.userAgent,
+      'worker_id',
+      this.#worker,
+    ];
+  }
+
+  #pulseFields(pulse: ClientPulse, now: number): (string | number)[] {
+    return [
+      ...this.#fixedFields(pulse),
+      'last_active',
+      pulse.lastActive,
+      'bytes_sent',
+      pulse.bytesSent,
+      'chunks_sent',
+      pulse.chunksSent,
+      'avg_rate_KBps',
+      pulse.averageRate.toFixed(1),
+      'current_rate_KBps',
+      pulse.currentRate.toFixed(1),
+      'stats_updated_at',
+      now,
+    ];
+  }
+}

@@ -1,0 +1,25 @@
+--[[
+Wins the stream for a worker: takes the lock, raises the term, writes who owns it.
+The first owner of a stream's life also writes `init_time`, which names that life; a takeover keeps
+it, and with it the numbering of the ring and what is known of the engine session.
+
+KEYS[1] owner   KEYS[2] term   KEYS[3] stopping   KEYS[4] metadata (hash)
+ARGV[1] worker id   ARGV[2] lock life, ms   ARGV[3] life of the other keys, ms   ARGV[4] now, ms
+ARGV[5] content id   ARGV[6] key type
+
+Returns {code, term, life, holder}: code 1 won, 0 another worker holds it, -1 the stream is stopping.
+]]
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  return { -1, 0, '', '' }
+end
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return { 0, tonumber(redis.call('GET', KEYS[2]) or '0'), '', redis.call('GET', KEYS[1]) }
+end
+local term = redis.call('INCR', KEYS[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('HSETNX', KEYS[4], 'init_time', ARGV[4])
+redis.call('HSETNX', KEYS[4], 'state', 'initializing')
+redis.call('HSET', KEYS[4], 'content_id', ARGV[5], 'key_type', ARGV[6], 'owner', ARGV[1],
+  'term', term, 'state_changed_at', ARGV[4])
+redis.call('PEXPIRE', KEYS[4], ARGV[3])
+return { 1, term, redis.call('HGET', KEYS[4], 'init_time'), ARGV[1] }

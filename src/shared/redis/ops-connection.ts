@@ -1,0 +1,86 @@
+import { Redis } from 'ioredis';
+import type { RedisSettings } from '../config/settings.js';
+import { withDeadline } from '../deadline.js';
+import type { OpsRedis } from '../inspect/inspect-redis.js';
+import { closeConnection } from './connections.js';
+import { defineScript } from './scripts.js';
+
+/** What an operator's script talks to; `close` leaves nothing that would keep the process alive. */
+export interface OpsConnection {
+  readonly redis: OpsRedis;
+  close(): Promise<void>;
+}
+
+/** ms; a person waits for the answer. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** ms; a listing of a busy proxy reads much, a frozen Redis must not hold the terminal. */
+const COMMAND_TIMEOUT_MS = 5_000;
+/** ms; life of `last_client_disconnect_time`, longer than any sensible grace period. */
+const LAST_DISCONNECT_TTL_MS = 60_000;
+
+/** Connects once, without retries; rejects when Redis is away. */
+export async function openOpsConnection(settings: RedisSettings): Promise<OpsConnection> {
+  const redis = makeClient(settings);
+  let cause: unknown;
+  redis.on('error', (error: Error) => {
+    cause ??= error;
+  });
+  try {
+    await withDeadline(redis.connect(), CONNECT_TIMEOUT_MS, 'the connection to Redis');
+  } catch (error) {
+    redis.disconnect();
+    throw cause ?? error;
+  }
+  return { redis: opsRedis(redis), close: () => closeConnection(redis) };
+}
+
+function makeClient(settings: RedisSettings): Redis {
+  const options = {
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    retryStrategy: () => null,
+  };
+  if (settings.url === null) {
+    return new Redis({ ...options, host: settings.host, port: settings.port, db: settings.db });
+  }
+  const socket = /^unix:\/\/(.+)$/.exec(settings.url)?.[1];
+  return socket === undefined
+    ? new Redis(settings.url, options)
+    : new Redis({ ...options, path: socket, db: settings.db });
+}
+
+/** The commands of cleaning on a connection that is open. */
+export function opsRedis(redis: Redis): OpsRedis {
+  const purge = defineScript(redis, 'purgeStream-2');
+  const leave = defineScript(redis, 'leaveStream-4');
+  return {
+    get: (key) => redis.get(key),
+    exists: (...keys) => redis.exists(...keys),
+    hget: (key, field) => redis.hget(key, field),
+    hgetall: (key) => redis.hgetall(key),
+    lrange: (key, start, stop) => redis.lrange(key, start, stop),
+    scard: (key) => redis.scard(key),
+    sismember: (key, member) => redis.sismember(key, member),
+    smembers: (key) => redis.smembers(key),
+    publish: (channel, message) => redis.publish(channel, message),
+    set: (key, value, unit, ms) => redis.set(key, value, unit, ms),
+    del: (key) => redis.del(key),
+    sadd: (key, member) => redis.sadd(key, member),
+    srem: (key, member) => redis.srem(key, member),
+    scan: (cursor, match, pattern, count, hint) => redis.scan(cursor, match, pattern, count, hint),
+    purgeStream: async (owner, clients, keys) => {
+      const removed = Number(await purge([owner, clients, ...keys], []));
+      return removed === -1 ? null : removed;
+    },
+    dropClient: async (drop) => {
+      const left = await leave(
+        [drop.clients, drop.record, drop.stop, drop.lastDisconnect],
+        [drop.client, drop.worker, drop.now, LAST_DISCONNECT_TTL_MS],
+      );
+      return left !== -1;
+    },
+  };
+}

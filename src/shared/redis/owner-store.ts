@@ -1,0 +1,276 @@
+import type { Redis } from 'ioredis';
+import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
+import type { StreamEvent } from './events.js';
+import type { Keys } from './keys.js';
+import { defineScript, type Script, type ScriptArg } from './scripts.js';
+
+/** What a worker holds after it won a stream. */
+export interface Ownership {
+  readonly stream: StreamId;
+  readonly term: number;
+  /** `init_time` of the stream: names its life, which a takeover continues. */
+  readonly life: string;
+}
+
+export type AcquireAnswer =
+  | { readonly outcome: 'won'; readonly ownership: Ownership }
+  | { readonly outcome: 'taken'; readonly owner: string }
+  | { readonly outcome: 'stopping' };
+
+export type RenewAnswer =
+  | {
+      readonly outcome: 'renewed';
+      readonly clients: number;
+      /** ms epoch at which the last client left, or `null` while none has. */
+      readonly lastDisconnect: number | null;
+      /** The reason somebody gave for wanting a stop, or `null`. */
+      readonly stopRequest: string | null;
+    }
+  /** Redis came back empty: the owner may restore itself. */
+  | { readonly outcome: 'gone' }
+  | { readonly outcome: 'lost' };
+
+export type Metadata = Readonly<Record<string, string | number>>;
+
+export interface LockTimes {
+  readonly lockMs: number;
+  /** Life of the stream's other keys, ms; they outlive the lock so that a takeover finds them. */
+  readonly keepMs: number;
+}
+
+/** Lock, term and metadata of streams: everything only their owner writes. */
+export class OwnerStore {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #worker: WorkerId;
+  readonly #times: LockTimes;
+  readonly #scripts: Record<
+    'acquire' | 'renew' | 'restore' | 'yieldLock' | 'write' | 'beginStop' | 'end' | 'admit',
+    Script
+  >;
+
+  constructor(options: { redis: Redis; keys: Keys; worker: WorkerId; times: LockTimes }) {
+    this.#redis = options.redis;
+    this.#keys = options.keys;
+    this.#worker = options.worker;
+    this.#times = options.times;
+    const define = (file: string): Script => defineScript(this.#redis, file);
+    this.#scripts = {
+      acquire: define('acquireOwner-4'),
+      renew: define('renewOwner-8'),
+      restore: define('restoreOwner-3'),
+      yieldLock: define('yieldOwner-2'),
+      write: define('writeMetadata-3'),
+      beginStop: define('beginStop-5'),
+      end: define('endStream-2'),
+      admit: define('admit-1'),
+    };
+  }
+
+  async acquire(stream: StreamId, keyType: KeyType, now: number): Promise<AcquireAnswer> {
+    const keys = this.#keys.stream(stream);
+    const { lockMs, keepMs } = this.#times;
+    const [code, term, life, holder] = (await this.#scripts.acquire(
+      [keys.owner, keys.term, keys.stopping, keys.metadata],
+      [this.#worker, lockMs, keepMs, now, stream, keyType],
+    )) as [number, number, string, string];
+    if (code === 1) return { outcome: 'won', ownership: { stream, term, life } };
+    return code === 0 ? { outcome: 'taken', owner: holder } : { outcome: 'stopping' };
+  }
+
+  async renew(own: Ownership, fields: Metadata): Promise<RenewAnswer> {
+    const keys = this.#keys.stream(own.stream);
+    const [code, clients, last, request] = (await this.#scripts.renew(
+      [
+        keys.owner,
+        keys.term,
+        keys.metadata,
+        keys.index,
+        keys.marks,
+        keys.clients,
+        keys.lastClientDisconnect,
+        keys.stopRequest,
+      ],
+      [this.#worker, own.term, own.life, this.#times.lockMs, this.#times.keepMs, ...flat(fields)],
+    )) as [number, number, string, string];
+    if (code === 0) return { outcome: 'gone' };
+    if (code === -1) return { outcome: 'lost' };
+    return {
+      outcome: 'renewed',
+      clients,
+      lastDisconnect: last === '' ? null : Number(last),
+      stopRequest: request === '' ? null : request,
+    };
+  }
+
+  /** False when somebody else has won the stream meanwhile. */
+  async restore(own: Ownership, metadata: Metadata): Promise<boolean> {
+    const keys = this.#keys.stream(own.stream);
+    const code = await this.#scripts.restore(
+      [keys.owner, keys.term, keys.metadata],
+      [this.#worker, own.term, this.#times.lockMs, this.#times.keepMs, ...flat(metadata)],
+    );
+    return code === 1;
+  }
+
+  /** False when the term is over: the caller has lost the stream. */
+  async write(own: Ownership, fields: Metadata): Promise<boolean> {
+    const keys = this.#keys.stream(own.stream);
+    const code = await this.#scripts.write(
+      [keys.owner, keys.term, keys.metadata],
+      [this.#worker, own.term, ...flat(fields)],
+    );
+    return code === 1;
+  }
+
+  /** Gives the stream back so that a follower wins it at once. */
+  async yieldLock(stream: StreamId, event: StreamEvent): Promise<boolean> {
+    const keys = this.#keys.stream(stream);
+    const args = [this.#worker, keys.events, JSON.stringify(event)];
+    return (await this.#scripts.yieldLock([keys.owner, keys.metadata], args)) === 1;
+  }
+
+  async beginStop(
+    own: Ownership,
+    options: { readonly now: number; readonly graceMs: number; readonly forced: boolean },
+  ): Promise<'begun' | 'watched' | 'lost'> {
+    const keys = this.#keys.stream(own.stream);
+    const code = await this.#scripts.beginStop(
+      [keys.owner, keys.term, keys.clients, keys.stopping, keys.lastClientDisconnect],
+      [
+        this.#worker,
+        own.term,
+        options.now,
+        options.graceMs,
+        options.forced ? '1' : '0',
+        this.#times.lockMs,
+      ],
+    );
+    if (code === 1) return 'begun';
+    return code === 0 ? 'watched' : 'lost';
+  }
+
+  /** Removes every key of the stream; false when the term is over and they are another's. */
+  async end(own: Ownership, event: StreamEvent): Promise<boolean> {
+    const keys = this.#keys.stream(own.stream);
+    const [marks, clients] = await Promise.all([
+      this.#redis.hkeys(keys.marks),
+      this.#redis.smembers(keys.clients) as Promise<ClientId[]>,
+    ]);
+    const chunks = marks.filter((field) => /^\d+$/.test(field)).map(Number);
+    const code = await this.#scripts.end(
+      [
+        keys.owner,
+        keys.term,
+        keys.metadata,
+        keys.index,
+        keys.marks,
+        keys.clients,
+        keys.stopping,
+        keys.stopRequest,
+        keys.lastClientDisconnect,
+        keys.connectionAttempt,
+        keys.lastData,
+        keys.activity,
+        ...chunks.map((index) => keys.chunk(index)),
+        ...clients.flatMap((client) => [keys.client(client), keys.clientStop(client)]),
+      ],
+      [this.#worker, own.term, keys.events, JSON.stringify(event)],
+    );
+    return code === 1;
+  }
+
+  async readMetadata(stream: StreamId): Promise<Record<string, string>> {
+    return this.#redis.hgetall(this.#keys.stream(stream).metadata);
+  }
+
+  /** What a follower looks at when no notice came: one round trip. */
+  async readOwner(stream: StreamId): Promise<{ owner: string | null; life: string | null }> {
+    const keys = this.#keys.stream(stream);
+    const results = await this.#redis
+      .pipeline()
+      .get(keys.owner)
+      .hget(keys.metadata, 'init_time')
+      .exec();
+    const [owner, life] = (results ?? []).map(([error, value]) => {
+      if (error) throw error;
+      return value as string | null;
+    });
+    return { owner: owner ?? null, life: life ?? null };
+  }
+
+  async publish(stream: StreamId, event: StreamEvent): Promise<void> {
+    await this.#redis.publish(this.#keys.stream(stream).events, JSON.stringify(event));
+  }
+
+  /** Lists the stream among the running ones and marks the time of the attempt. */
+  async announce(stream: StreamId, now: number): Promise<void> {
+    const keys = this.#keys.stream(stream);
+    await this.#redis
+      .pipeline()
+      .sadd(this.#keys.streams, stream)
+      .set(keys.connectionAttempt, now, 'PX', this.#times.keepMs)
+      .set(keys.activity, now, 'PX', this.#times.keepMs)
+      .exec();
+  }
+
+  /** Takes the stream off the list and remembers how it ended. */
+  async remember(stream: StreamId, entry: string): Promise<void> {
+    await this.#redis
+      .pipeline()
+      .srem(this.#keys.streams, stream)
+      .zrem(this.#keys.admittedStreams, stream)
+      .lpush(this.#keys.history, entry)
+      .ltrim(this.#keys.history, 0, HISTORY_LENGTH - 1)
+      .pexpire(this.#keys.history, HISTORY_LIFE_MS)
+      .exec();
+  }
+
+  /** Streams that are listed as running; some may be over. */
+  async running(): Promise<StreamId[]> {
+    return (await this.#redis.smembers(this.#keys.streams)) as StreamId[];
+  }
+
+  async unlist(stream: StreamId): Promise<void> {
+    await this.#redis.srem(this.#keys.streams, stream);
+  }
+
+  async clientCount(stream: StreamId): Promise<number> {
+    return this.#redis.scard(this.#keys.stream(stream).clients);
+  }
+
+  /** True when one more stream may run under `limit`; asking again prolongs the lease. */
+  async admit(stream: StreamId, limit: number, now: number): Promise<boolean> {
+    const args = [stream, limit, now, this.#times.keepMs];
+    return (await this.#scripts.admit([this.#keys.admittedStreams], args)) === 1;
+  }
+
+  /** The reason an engine gave for refusing this content a moment ago, or `null`. */
+  async refusal(stream: StreamId): Promise<string | null> {
+    return this.#redis.get(this.#keys.refused(stream));
+  }
+
+  async rememberRefusal(stream: StreamId, reason: string): Promise<void> {
+    await this.#redis.set(this.#keys.refused(stream), reason, 'PX', REFUSAL_LIFE_MS);
+  }
+
+  async kind(stream: StreamId): Promise<'content_id' | 'infohash' | null> {
+    const kind = await this.#redis.get(this.#keys.kind(stream));
+    return kind === 'content_id' || kind === 'infohash' ? kind : null;
+  }
+
+  async rememberKind(stream: StreamId, kind: 'content_id' | 'infohash'): Promise<void> {
+    await this.#redis.set(this.#keys.kind(stream), kind, 'PX', KIND_LIFE_MS);
+  }
+}
+
+/** A page of past streams is what an operator looks through. */
+const HISTORY_LENGTH = 100;
+const HISTORY_LIFE_MS = 24 * 3_600_000;
+/** Spec 4: a refused content is remembered for 30 s. */
+const REFUSAL_LIFE_MS = 30_000;
+const KIND_LIFE_MS = 30 * 24 * 3_600_000;
+
+function flat(fields: Metadata): ScriptArg[] {
+  return Object.entries(fields).flat();
+}

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock, type Clock } from '../../shared/clock.js';
+import type { EngineAddress } from '../../shared/config/settings.js';
+import type { StreamId, WorkerId } from '../../shared/ids.js';
+import type { Logger } from '../../shared/log/logger.js';
+import type {
+  EngineRecord,
+  EngineStore,
+  NoEngineReasons,
+} from '../../shared/redis/engine-records.js';
+import { toRedisError } from '../../shared/redis/failures.js';
+import type { EngineEnd } from '../contracts.js';
+import { afterFault, afterSuccess } from './engine-health.js';
+import { toListing, type EngineListing } from './engine-listing.js';
+import { HealthWriter } from './health-writer.js';
+
+/** ms; an owner renews far more often, and its successor frees the slot by its higher term. */
+const LEASE_MS = 30_000;
+/** ms; a Redis that came back empty knows the configured engines again within 2 s (spec 3.7). */
+const SYNC_INTERVAL_MS = 1_000;
+
+export interface EnginePoolDeps {
+  readonly store: EngineStore;
+  readonly log: Logger;
+  readonly worker: WorkerId;
+  /** `config:<host name>:<port>`: one name for all workers of one proxy. */
+  readonly source: string;
+  /** `ACE_ENGINES`. */
+  readonly configured: readonly EngineAddress[];
+  /** `PROXY_MAX_STREAMS_PER_ENGINE`. */
+  readonly maxStreamsPerEngine: number;
+  readonly clock?: Clock;
+  readonly leaseMs?: number;
+}
+
+/** A slot of an engine, held until it is released or not renewed for 30 s. */
+export interface EngineLease {
+  readonly lease: string;
+  readonly engine: EngineRecord;
+  readonly stream: StreamId;
+  readonly term: number;
+}
+
+export type ReserveAnswer =
+  | { readonly ok: true; readonly lease: EngineLease }
+  | { readonly ok: false; readonly reasons: NoEngineReasons };
+
+/** The engines of all hosts, as one worker deals with them. */
+export class EnginePool {
+  readonly #deps: EnginePoolDeps;
+  readonly #clock: Clock;
+  readonly #health: HealthWriter;
+  #timer: NodeJS.Timeout | undefined;
+  #syncing: Promise<void> | null = null;
+  #syncFailed = false;
+  #away = '';
+
+  constructor(deps: EnginePoolDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock ?? systemClock;
+    this.#health = new HealthWriter({ store: deps.store, log: deps.log, clock: this.#clock });
+  }
+
+  /** Registers the configured engines and keeps them registered. Does not wait for Redis to be there. */
+  async start(): Promise<void> {
+    this.#timer ??= this.#clock.setInterval(() => void this.#sync(), SYNC_INTERVAL_MS);
+    await this.#sync();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.#syncing;
+  }
+
+  /**
+   * Reserves a slot for a stream, in one atomic step (spec 3.1). Throws `REDIS_UNAVAILABLE`. What an
+   * older term of the same stream held is free after it.
+   */
+  async reserve(request: {
+    readonly stream: StreamId;
+    readonly term: number;
+    readonly exclude?: readonly string[];
+  }): Promise<ReserveAnswer> {
+    const first = await this.#tryReserve(request);
+    if (first.ok || first.reasons.total > 0 || this.#deps.configured.length === 0) return first;
+    // Redis came back empty and nobody has registered anything yet.
+    await this.#sync();
+    return this.#tryReserve(request);
+  }
+
+  /** Throws when Redis is away: the lease then goes on for the rest of its life. */
+  async renew(lease: EngineLease): Promise<void> {
+    await this.#deps.store.renew({
+      lease: lease.lease,
+      engine: lease.engine.id,
+      stream: lease.stream,
+      term: lease.term,
+      worker: this.#deps.worker,
+      ttlMs: this.#deps.leaseMs ?? LEASE_MS,
+    });
+  }
+
+  /** Frees the slot of a lease id. Idempotent, and never rejects: what cannot be freed now runs out. */
+  async release(lease: string): Promise<void> {
+    try {
+      await this.#deps.store.release(lease);
+    } catch (error) {
+      this.#deps.log.debug('could not release an engine; its lease runs out', { lease, error });
+    }
+  }
+
+  /** Frees what a dead worker held. Throws when Redis is away. */
+  releaseWorker(worker: WorkerId): Promise<number> {
+    return this.#deps.store.releaseWorker(worker);
+  }
+
+  /** A start brought media. Never rejects. */
+  reportSuccess(engineId: string): Promise<void> {
+    return this.#health.apply(engineId, afterSuccess());
+  }
+
+  /** Live traffic met a fault. Never rejects. */
+  reportFault(engineId: string, fault: EngineEnd): Promise<void> {
+    return this.#health.apply(engineId, afterFault(fault));
+  }
+
+  /** All engines by id. Throws when Redis is away. */
+  async list(): Promise<readonly EngineListing[]> {
+    const now = this.#clock.now();
+    const snapshots = await this.#deps.store.list();
+    return snapshots.map((snapshot) => toListing(snapshot, this.#deps.maxStreamsPerEngine, now));
+  }
+
+  /** Registers an engine by hand; true when it is new. Throws when Redis is away. */
+  register(engine: EngineAddress): Promise<boolean> {
+    return this.#deps.store.register(toRecord(engine, 'api'));
+  }
+
+  /** Removes an engine, also one that is configured; streams on it go on. False: there was none. */
+  remove(id: string): Promise<boolean> {
+    return this.#deps.store.remove(id);
+  }
+
+  /** A draining engine keeps its streams and gets no new one. False: there is none. */
+  drain(id: string): Promise<boolean> {
+    return this.#deps.store.drain(id, true);
+  }
+
+  undrain(id: string): Promise<boolean> {
+    return this.#deps.store.drain(id, false);
+  }
+
+  async #tryReserve(request: {
+    readonly stream: StreamId;
+    readonly term: number;
+    readonly exclude?: readonly string[];
+  }): Promise<ReserveAnswer> {
+    const { store, worker, maxStreamsPerEngine, leaseMs } = this.#deps;
+    const { stream, term, exclude = [] } = request;
+    const lease = randomUUID();
+    try {
+      const result = await store.reserve({
+        lease,
+        stream,
+        worker,
+        term,
+        exclude,
+        ttlMs: leaseMs ?? LEASE_MS,
+        defaultMax: maxStreamsPerEngine,
+      });
+      if (!result.ok) return result;
+      return { ok: true, lease: { lease, engine: result.engine, stream, term } };
+    } catch (thrown) {
+      // The answer may have got lost after the slot was taken.
+      void this.release(lease);
+      throw toRedisError(thrown);
+    }
+  }
+
+  #sync(): Promise<void> {
+    this.#syncing ??= this.#syncOnce().finally(() => {
+      this.#syncing = null;
+    });
+    return this.#syncing;
+  }
+
+  async #syncOnce(): Promise<void> {
+    const { store, source, configured, log } = this.#deps;
+    try {
+      const away = await store.sync(
+        source,
+        configured.map((engine) => toRecord(engine, source)),
+      );
+      this.#syncFailed = false;
+      if (away.join() !== this.#away && away.length > 0) {
+        log.warn('configured engines were removed by hand: POST /engines brings them back', {
+          engines: away,
+        });
+      }
+      this.#away = away.join();
+    } catch (error) {
+      if (!this.#syncFailed) log.warn('could not register the configured engines', { error });
+      this.#syncFailed = true;
+    }
+  }
+}
+
+function toRecord(engine: EngineAddress, source: string): EngineRecord {
+  return { ...engine, source, draining: false, withheld: false, containerId: null };
+}

@@ -1,0 +1,140 @@
+import { systemClock, type Clock } from '../../shared/clock.js';
+import { EngineFaultKind, type EngineEnd, type EngineReader } from '../contracts.js';
+import { classifyNetworkFailure, printable } from './engine-fault.js';
+import type { HttpAnswer, HttpFailure } from './http-door.js';
+
+/** ms; small reads wait this long for company before they are handed over. */
+const GATHER_MS = 20;
+
+export interface ReaderSettings {
+  /** bytes; smallest hand-over (`PROXY_CHUNK_SIZE`). */
+  readonly readBytes: number;
+  /** ms without a byte. */
+  readonly stallTimeoutMs: number;
+}
+
+type Handlers = Parameters<EngineReader['start']>[0];
+
+const ReaderState = {
+  Ready: 'ready',
+  Reading: 'reading',
+  Ended: 'ended',
+  Closed: 'closed',
+} as const;
+type ReaderState = (typeof ReaderState)[keyof typeof ReaderState];
+
+/** Hands the bytes of one playback answer on and notices when they stop coming. */
+export class PlaybackReader implements EngineReader {
+  readonly #answer: HttpAnswer;
+  readonly #settings: ReaderSettings;
+  readonly #clock: Clock;
+  #state: ReaderState = ReaderState.Ready;
+  #handlers: Handlers | null = null;
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
+  #gatherTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #lastByteAt = 0;
+
+  constructor(answer: HttpAnswer, settings: ReaderSettings, clock: Clock = systemClock) {
+    this.#answer = answer;
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  start(handlers: Handlers): void {
+    if (this.#state !== ReaderState.Ready) return;
+    this.#state = ReaderState.Reading;
+    this.#handlers = handlers;
+    this.#lastByteAt = this.#clock.monotonic();
+    this.#armStall(this.#settings.stallTimeoutMs);
+    this.#answer.readBody({
+      onData: (bytes) => this.#take(bytes),
+      onEnd: (failure) => this.#enterEnded(endOf(failure)),
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#enterClosed();
+    await this.#answer.close();
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#state !== ReaderState.Reading) return;
+    this.#lastByteAt = this.#clock.monotonic();
+    this.#gathered.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (this.#gatheredBytes >= this.#settings.readBytes) {
+      this.#handOver();
+    } else {
+      this.#gatherTimer ??= this.#clock.setTimeout(() => this.#handOver(), GATHER_MS);
+    }
+  }
+
+  #handOver(): void {
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    const [only, ...more] = this.#gathered;
+    if (only === undefined) return;
+    const bytes = more.length === 0 ? only : Buffer.concat(this.#gathered, this.#gatheredBytes);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#handlers?.onData(bytes);
+  }
+
+  #armStall(ms: number): void {
+    this.#stallTimer = this.#clock.setTimeout(() => {
+      // After a blocked event loop the timers run before the socket is read: look once more after it.
+      setImmediate(() => this.#checkStall());
+    }, ms);
+  }
+
+  #checkStall(): void {
+    if (this.#state !== ReaderState.Reading) return;
+    const { stallTimeoutMs } = this.#settings;
+    const left = this.#lastByteAt + stallTimeoutMs - this.#clock.monotonic();
+    if (left > 0) {
+      this.#armStall(left);
+      return;
+    }
+    this.#enterEnded({
+      kind: EngineFaultKind.Timeout,
+      reason: 'stall',
+      message: `no bytes for ${String(stallTimeoutMs)} ms`,
+    });
+  }
+
+  #enterEnded(end: EngineEnd): void {
+    if (this.#state !== ReaderState.Reading) return;
+    this.#handOver();
+    this.#state = ReaderState.Ended;
+    this.#clearTimers();
+    void this.#answer.close();
+    this.#handlers?.onEnd(end);
+  }
+
+  #enterClosed(): void {
+    this.#state = ReaderState.Closed;
+    this.#clearTimers();
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#handlers = null;
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#gatherTimer);
+    clearTimeout(this.#stallTimer);
+  }
+}
+
+/** On live media every end is a fault, also a clean one (engine-api 3.5). */
+function endOf(failure: HttpFailure | null): EngineEnd {
+  if (failure === null) {
+    return { kind: EngineFaultKind.Session, reason: 'eof', message: 'the engine ended the stream' };
+  }
+  const message = printable(failure.message);
+  // A broken chunk or a second status line in the middle of the body ends this session only.
+  return failure.code.startsWith('HPE_')
+    ? { kind: EngineFaultKind.Session, reason: 'bad-framing', message }
+    : { ...classifyNetworkFailure(failure.code), message };
+}

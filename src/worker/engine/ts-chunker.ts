@@ -1,0 +1,337 @@
+import {
+  adaptationFlags,
+  counterBefore,
+  discontinuityPacket,
+  hasUnitStart,
+  headerAt,
+  isScrambled,
+  PACKET_SIZE,
+  payloadStart,
+  PID_COUNT,
+  pidOf,
+  RANDOM_ACCESS_INDICATOR,
+} from '../../shared/mpegts/packet.js';
+import { joinHead, spliceHead } from '../../shared/mpegts/splice.js';
+import type { CutChunk, Tables } from '../contracts.js';
+import { PacketQueue } from './packet-queue.js';
+import { KeyframeScanner, Verdict } from './ts-keyframe.js';
+import { Continuity, TsMeter } from './ts-meter.js';
+import { VideoCodec } from './ts-psi.js';
+import { TsSync } from './ts-sync.js';
+import { TableTracker } from './ts-tables.js';
+
+/** What a source still lacks. */
+export const ChunkerPhase = {
+  /** No PAT and PMT yet: nothing is kept. */
+  Tables: 'tables',
+  /** Tables are known, a keyframe is not: only a PES that may be one is kept. */
+  Keyframe: 'keyframe',
+  /** Every packet goes into a chunk. */
+  Running: 'running',
+} as const;
+export type ChunkerPhase = (typeof ChunkerPhase)[keyof typeof ChunkerPhase];
+
+export interface TsChunkerOptions {
+  /** A chunk is cut at this many bytes at the latest; counted down to whole packets. */
+  readonly chunkBytes: number;
+  /** ms after which `flushDue` cuts what there is. */
+  readonly flushMs: number;
+  /** Monotonic ms. */
+  readonly now: () => number;
+  /** True when this source goes on where another one ended: the beginning is marked (spec 3.4). */
+  readonly splice: boolean;
+  /** ms and bytes from the tables on after which the stream begins without a keyframe. */
+  readonly keyframeWaitMs?: number;
+  readonly keyframeWaitBytes?: number;
+}
+
+/** One source's health; times are in the chunker's `now`. */
+export interface TsStats {
+  readonly phase: ChunkerPhase;
+  readonly packets: number;
+  readonly nullPackets: number;
+  readonly scrambledPackets: number;
+  readonly continuityErrors: number;
+  readonly syncLosses: number;
+  readonly droppedBytes: number;
+  /** No packets in the last 64 KiB (spec 3.4). */
+  readonly garbage: boolean;
+  /** bits/s by the program clock; `null` until known. */
+  readonly bitrate: number | null;
+  /** Last program clock base, 1/90000 s. */
+  readonly pcr: number | null;
+  readonly lastPcrAt: number | null;
+}
+
+const Role = { None: 0, Tables: 1, Video: 2, Audio: 3 } as const;
+
+const KEYFRAME_WAIT_MS = 10_000;
+const KEYFRAME_WAIT_BYTES = 32 * 1024 * 1024;
+const NO_CANDIDATE = -1;
+
+/**
+ * Cuts the bytes of one source into chunks of whole packets and notes where players can join.
+ * One per source: a new session or engine gets a new chunker, so no partial packet survives.
+ *
+ * A keyframe may show only in a later packet of its PES. Until it is decided the chunk is cut before
+ * that PES, so a join never lies in a chunk that is already gone; the scanner's bound ends the wait.
+ */
+export class TsChunker {
+  readonly #options: TsChunkerOptions;
+  readonly #chunkBytes: number;
+  readonly #sync = new TsSync();
+  readonly #meter = new TsMeter();
+  readonly #tracker = new TableTracker();
+  readonly #scanner = new KeyframeScanner();
+  readonly #queue = new PacketQueue();
+  readonly #roles = new Uint8Array(PID_COUNT);
+
+  #phase: ChunkerPhase = ChunkerPhase.Tables;
+  #tables: Tables | null = null;
+  #waitingSince = 0;
+  #packetsBeforeWait = 0;
+
+  /** The run that is walked, and the offset in it up to which packets are queued. */
+  #run: Buffer = Buffer.alloc(0);
+  #queuedTo = 0;
+  #now = 0;
+
+  /** Of the chunk to be cut next: tables at its beginning, joins, age, splice mark. */
+  #chunkTables: Tables | null = null;
+  #joins: number[] = [];
+  #pendingSince = 0;
+  #splice: boolean;
+  /** Offset in that chunk of a video PES that may prove to be a keyframe. */
+  #candidate = NO_CANDIDATE;
+
+  constructor(options: TsChunkerOptions) {
+    this.#options = options;
+    this.#chunkBytes = Math.max(1, Math.floor(options.chunkBytes / PACKET_SIZE)) * PACKET_SIZE;
+    this.#splice = options.splice;
+    this.#assignRoles();
+  }
+
+  get stats(): TsStats {
+    const { packets, nullPackets, scrambledPackets, continuityErrors } = this.#meter;
+    const { bitrate, pcr, lastPcrAt } = this.#meter;
+    const { syncLosses, droppedBytes, garbage } = this.#sync;
+    return {
+      phase: this.#phase,
+      ...{ packets, nullPackets, scrambledPackets, continuityErrors },
+      ...{ syncLosses, droppedBytes, garbage },
+      ...{ bitrate, pcr, lastPcrAt },
+    };
+  }
+
+  /** When `flushDue` has something to cut, in the caller's `now`; `null` while nothing waits. */
+  get flushAt(): number | null {
+    const waits = this.#phase === ChunkerPhase.Running && this.#queue.length > 0;
+    return waits ? this.#pendingSince + this.#options.flushMs : null;
+  }
+
+  /** Takes bytes cut anywhere; they must not change afterwards, chunks may be slices of them. */
+  push(bytes: Buffer): CutChunk[] {
+    this.#now = this.#options.now();
+    return this.#walk(this.#sync.push(bytes));
+  }
+
+  /** The chunk whose oldest byte is older than `flushMs`; `null` when none is. */
+  flushDue(): CutChunk | null {
+    const flushAt = this.flushAt;
+    this.#now = this.#options.now();
+    if (flushAt === null || this.#now < flushAt || this.#candidate === 0) return null;
+    return this.#cut();
+  }
+
+  /** What is left when the source has ended, an incomplete packet excepted. */
+  end(): CutChunk[] {
+    this.#now = this.#options.now();
+    const chunks = this.#walk(this.#sync.end());
+    this.#dropCandidate();
+    if (this.flushAt !== null) chunks.push(this.#cut());
+    return chunks;
+  }
+
+  #walk(runs: Buffer[]): CutChunk[] {
+    const chunks: CutChunk[] = [];
+    for (const run of runs) {
+      this.#run = run;
+      this.#queuedTo = 0;
+      for (let at = 0; at < run.length; at += PACKET_SIZE) this.#take(at, chunks);
+      this.#queueTo(run.length);
+    }
+    return chunks;
+  }
+
+  #take(at: number, chunks: CutChunk[]): void {
+    const header = headerAt(this.#run, at);
+    const continuity = this.#meter.observe(this.#run, at, header, this.#now);
+    if (continuity === Continuity.First) this.#markFirst(at, header);
+    const role = this.#roles[pidOf(header)] ?? Role.None;
+    // A repeated packet would be read twice, unless it begins a unit: then reading starts over.
+    if (role !== Role.None && (continuity !== Continuity.Duplicate || hasUnitStart(header))) {
+      if (role === Role.Video) this.#inspectVideo(at, header);
+      else if (role === Role.Audio) this.#inspectAudio(at, header);
+      else this.#inspectTables(at, header, chunks);
+    }
+    if (this.#offsetOf(at) + PACKET_SIZE >= this.#chunkBytes) this.#fill(at + PACKET_SIZE, chunks);
+  }
+
+  /** The beginning marks the PIDs known there; one that shows up later is marked when it does. */
+  #markFirst(at: number, header: number): void {
+    if (!this.#options.splice || this.#phase !== ChunkerPhase.Running) return;
+    this.#queueTo(at);
+    this.#queue.push(discontinuityPacket(pidOf(header), counterBefore(header)));
+  }
+
+  #inspectTables(at: number, header: number, chunks: CutChunk[]): void {
+    if (!this.#tracker.push(this.#run, at, header)) return;
+    const tables = this.#tracker.tables;
+    const isNew = tables !== this.#tables;
+    this.#tables = tables;
+    this.#assignRoles();
+    if (tables === null || !isNew) return;
+    this.#dropCandidate();
+    this.#meter.follow(tables.pcrPid);
+    if (this.#phase === ChunkerPhase.Running) {
+      this.#queueTo(at + PACKET_SIZE);
+      chunks.push(this.#cut());
+      return;
+    }
+    if (this.#phase === ChunkerPhase.Tables) this.#enterKeyframe();
+    if (tables.videoPid === null && tables.audioPids.length === 0) {
+      this.#queuedTo = at + PACKET_SIZE;
+      this.#enterRunning(tables, false);
+    }
+  }
+
+  #inspectVideo(at: number, header: number): void {
+    if (hasUnitStart(header)) {
+      this.#dropCandidate();
+      this.#openCandidate(at);
+      if ((adaptationFlags(this.#run, at, header) & RANDOM_ACCESS_INDICATOR) !== 0) {
+        this.#acceptCandidate(at, true);
+        return;
+      }
+      const codec = this.#tracker.videoCodec ?? VideoCodec.Opaque;
+      this.#scanner.begin(isScrambled(header) ? VideoCodec.Opaque : codec);
+    }
+    if (this.#candidate === NO_CANDIDATE) return;
+    const end = at + PACKET_SIZE;
+    const verdict = this.#scanner.push(this.#run, payloadStart(this.#run, at, header), end);
+    if (verdict === Verdict.Keyframe) this.#acceptCandidate(at, true);
+    else if (this.#waitIsOver()) this.#acceptCandidate(at, false);
+    else if (verdict === Verdict.Other) this.#dropCandidate();
+  }
+
+  #inspectAudio(at: number, header: number): void {
+    if (!hasUnitStart(header)) return;
+    const videoPid = this.#tables?.videoPid ?? null;
+    const isRadio = videoPid === null;
+    if (this.#phase === ChunkerPhase.Running) {
+      if (isRadio && this.#joins.length === 0) this.#joins.push(this.#offsetOf(at));
+    } else if (isRadio || (this.#waitIsOver() && !this.#meter.hasSeen(videoPid))) {
+      this.#openCandidate(at);
+      this.#acceptCandidate(at, isRadio);
+    }
+  }
+
+  #waitIsOver(): boolean {
+    if (this.#phase !== ChunkerPhase.Keyframe) return false;
+    const { keyframeWaitMs = KEYFRAME_WAIT_MS, keyframeWaitBytes = KEYFRAME_WAIT_BYTES } =
+      this.#options;
+    const waited = this.#now - this.#waitingSince;
+    const bytes = (this.#meter.packets - this.#packetsBeforeWait) * PACKET_SIZE;
+    return waited >= keyframeWaitMs || bytes >= keyframeWaitBytes;
+  }
+
+  #openCandidate(at: number): void {
+    if (this.#phase !== ChunkerPhase.Running) {
+      this.#queue.clear();
+      this.#queuedTo = at;
+    }
+    this.#candidate = this.#offsetOf(at);
+  }
+
+  #dropCandidate(): void {
+    this.#candidate = NO_CANDIDATE;
+    if (this.#phase !== ChunkerPhase.Running) this.#queue.clear();
+  }
+
+  /** The PES is decided at the packet at `at`: a join, and before the beginning also the first. */
+  #acceptCandidate(at: number, isJoin: boolean): void {
+    if (this.#phase !== ChunkerPhase.Running) {
+      this.#queueTo(at + PACKET_SIZE);
+      if (this.#tables !== null) this.#enterRunning(this.#tables, isJoin);
+      return;
+    }
+    if (isJoin) this.#joins.push(this.#candidate);
+    this.#candidate = NO_CANDIDATE;
+  }
+
+  #enterKeyframe(): void {
+    this.#phase = ChunkerPhase.Keyframe;
+    this.#waitingSince = this.#now;
+    this.#packetsBeforeWait = this.#meter.packets;
+  }
+
+  /** Puts PAT and PMT before what the queue holds, so that the first chunk plays by itself. */
+  #enterRunning(tables: Tables, isJoin: boolean): void {
+    const held = this.#queue.take(this.#queue.length);
+    const earlier = this.#meter.counters();
+    const { head, from } = this.#options.splice
+      ? spliceHead(tables, held, 0, earlier)
+      : { head: joinHead(tables, held, 0, earlier), from: 0 };
+    this.#queue.push(head);
+    this.#queue.push(held.subarray(from));
+    this.#phase = ChunkerPhase.Running;
+    this.#candidate = NO_CANDIDATE;
+    this.#chunkTables = tables;
+    this.#joins = isJoin ? [head.length - from] : [];
+    this.#pendingSince = this.#now;
+  }
+
+  #assignRoles(): void {
+    this.#roles.fill(Role.None);
+    const audioPid = this.#tables?.audioPids[0];
+    const videoPid = this.#tables?.videoPid ?? null;
+    if (audioPid !== undefined) this.#roles[audioPid] = Role.Audio;
+    if (videoPid !== null) this.#roles[videoPid] = Role.Video;
+    for (const pid of this.#tracker.pids) this.#roles[pid] = Role.Tables;
+  }
+
+  #offsetOf(at: number): number {
+    return this.#queue.length + at - this.#queuedTo;
+  }
+
+  #queueTo(end: number): void {
+    if (this.#phase === ChunkerPhase.Running || this.#candidate !== NO_CANDIDATE) {
+      if (this.#queue.length === 0) this.#pendingSince = this.#now;
+      this.#queue.push(this.#run.subarray(this.#queuedTo, end));
+    }
+    this.#queuedTo = end;
+  }
+
+  #fill(end: number, chunks: CutChunk[]): void {
+    // A PES that fills a whole chunk undecided, other PIDs between its packets, is given up.
+    if (this.#candidate === 0 || this.#phase !== ChunkerPhase.Running) this.#dropCandidate();
+    this.#queueTo(end);
+    if (this.#phase === ChunkerPhase.Running) chunks.push(this.#cut());
+  }
+
+  #cut(): CutChunk {
+    const size = this.#candidate === NO_CANDIDATE ? this.#queue.length : this.#candidate;
+    const chunk: CutChunk = {
+      bytes: this.#queue.take(size),
+      joins: this.#joins,
+      tables: this.#chunkTables,
+      splice: this.#splice,
+    };
+    this.#joins = [];
+    this.#splice = false;
+    this.#chunkTables = this.#tables;
+    this.#pendingSince = this.#now;
+    if (this.#candidate !== NO_CANDIDATE) this.#candidate = 0;
+    return chunk;
+  }
+}

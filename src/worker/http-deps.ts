@@ -1,0 +1,56 @@
+import type { Clock } from '../shared/clock.js';
+import type { Keys } from '../shared/redis/keys.js';
+import { requestKick, requestStop } from '../shared/inspect/requests.js';
+import type { InspectRedis } from '../shared/inspect/inspect-redis.js';
+import type { PrimaryMessage } from '../shared/ipc/messages.js';
+import type { Logger } from '../shared/log/logger.js';
+import type { Metrics } from '../shared/metrics/definitions.js';
+import type { EnginePool } from './engine/engine-pool.js';
+import type { HttpDeps } from './http/deps.js';
+import { makeMediaRouter } from './http/routes/getstream.js';
+import type { ConnectionLedger } from './lifecycle/connection-ledger.js';
+import type { MetricsCollector } from './lifecycle/metrics-collector.js';
+import type { StreamRegistry } from './stream/stream-registry.js';
+
+export interface HttpParts {
+  readonly start: Extract<PrimaryMessage, { type: 'start' }>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly keys: Keys;
+  readonly redis: InspectRedis & { readonly status: string };
+  readonly pool: EnginePool;
+  readonly registry: StreamRegistry;
+  readonly ledger: ConnectionLedger;
+  readonly metrics: Metrics;
+  readonly collector: MetricsCollector;
+}
+
+/** What the HTTP side is given of this worker. */
+export function makeHttpDeps(parts: HttpParts): HttpDeps {
+  const { start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector } = parts;
+  return {
+    settings: start.settings,
+    logger,
+    keys,
+    redis,
+    enginePool: pool,
+    mediaRouter: makeMediaRouter({
+      registry,
+      clock,
+      onAnswered: (socket) => ledger.answered(socket),
+      onPlaying: (socket, session) => ledger.playing(socket, session),
+      onJoined: (seconds) => metrics.joinSeconds.observe(seconds),
+    }),
+    readiness: () => {
+      const reasons = redis.status === 'ready' ? [] : ['Redis does not answer'];
+      return { ready: reasons.length === 0, reasons };
+    },
+    collectMetrics: () => collector.collect(),
+    localMetrics: () => metrics.toJSON(),
+    apiKey: start.apiKey,
+    apiKeyConfigured: start.apiKeyConfigured,
+    stopStream: async (id) => (await requestStop(redis, keys, id, 'asked over HTTP')).found,
+    kickClient: (id, client) =>
+      requestKick(redis, keys, id, { client, reason: 'asked over HTTP' }),
+  };
+}

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import express, { type Express, type RequestHandler, type Router } from 'express';
+import { makeGuards } from './auth.js';
+import type { HttpDeps } from './deps.js';
+import { makeErrorHandler, methodNotAllowed, notFound } from './error-handler.js';
+import { serve } from './route.js';
+import { mountClients } from './routes/clients.js';
+import { mountEngines } from './routes/engines.js';
+import { mountHealth } from './routes/health.js';
+import { mountMetrics } from './routes/metrics.js';
+import { mountStreams } from './routes/streams.js';
+
+const OPENAPI = new URL('./openapi.yaml', import.meta.url);
+
+/** The express side of a worker. The order below is the order a request goes through. */
+export function makeApp(deps: HttpDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.set(
+    'trust proxy',
+    deps.settings.trustedProxies.length > 0 && [...deps.settings.trustedProxies],
+  );
+
+  // Media first: nothing may stand between a player and its bytes (style 5.4.6).
+  app.use(deps.mediaRouter);
+  app.all('/ace/getstream', methodNotAllowed(['GET', 'HEAD']));
+  app.use(managementHeaders);
+  app.use(managementRouter(deps));
+  app.use(notFound);
+  app.use(makeErrorHandler(deps.logger));
+  return app;
+}
+
+function managementRouter(deps: HttpDeps): Router {
+  const router = express.Router();
+  const guards = makeGuards(deps);
+  mountHealth(router, deps);
+  mountMetrics(router, deps, guards);
+  mountStreams(router, deps, guards);
+  mountClients(router, deps, guards);
+  mountEngines(router, deps, guards);
+  mountOpenapi(router);
+  return router;
+}
+
+function mountOpenapi(router: Router): void {
+  const document = readFileSync(OPENAPI, 'utf8');
+  serve(router, '/openapi.yaml', {
+    get: [
+      (_request, response) => {
+        response.type('application/yaml').send(document);
+      },
+    ],
+  });
+}
+
+/** Answers are about this moment, and none is a page a browser should guess the type of. */
+const managementHeaders: RequestHandler = (_request, response, next) => {
+  response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  next();
+};

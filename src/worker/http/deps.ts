@@ -1,0 +1,49 @@
+import type { Router } from 'express';
+import type { EngineAddress, Settings } from '../../shared/config/settings.js';
+import type { ClientId, StreamId } from '../../shared/ids.js';
+import type { InspectRedis } from '../../shared/inspect/inspect-redis.js';
+import type { Logger } from '../../shared/log/logger.js';
+import type { MetricsSample } from '../../shared/metrics/render.js';
+import type { Keys } from '../../shared/redis/keys.js';
+
+/** Everything the HTTP side is given; it makes nothing of this itself. */
+export interface HttpDeps {
+  readonly settings: Pick<Settings, 'trustedProxies' | 'workers'>;
+  readonly logger: Logger;
+  readonly keys: Keys;
+  /** The worker's control connection. */
+  readonly redis: InspectRedis;
+  readonly enginePool: EngineRegistry;
+  /** Serves `/ace/getstream`; mounted before everything else. */
+  readonly mediaRouter: Router;
+  /** Whether players can be served now, and if not, why; answers from memory. */
+  readonly readiness: () => Readiness;
+  /** Asks the primary for the metrics of all workers. */
+  readonly collectMetrics: () => Promise<MetricsSample>;
+  /** This worker's own metrics: what is left when the primary does not answer. */
+  readonly localMetrics: () => Promise<unknown>;
+  readonly apiKey: string;
+  /** False when the primary made the key itself: then the listings are open (spec 6). */
+  readonly apiKeyConfigured: boolean;
+  /** Asks for the stop of a stream on any host; false when it does not run. */
+  readonly stopStream: (id: StreamId) => Promise<boolean>;
+  /** Asks for the end of one client on any host; false when the stream has no such client. */
+  readonly kickClient: (id: StreamId, client: ClientId) => Promise<boolean>;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** The engines as the routes need them; `remove`, `drain` and `undrain` say whether there is one. */
+export interface EngineRegistry {
+  /** JSON of each engine with its load, health and score. */
+  list(): Promise<readonly object[]>;
+  /** Replaces an engine of the same id; true when it is new. */
+  register(engine: EngineAddress): Promise<boolean>;
+  remove(id: string): Promise<boolean>;
+  /** No new streams; the running ones stay. */
+  drain(id: string): Promise<boolean>;
+  undrain(id: string): Promise<boolean>;
+}

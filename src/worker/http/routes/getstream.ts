@@ -1,0 +1,91 @@
+import express, { type Request, type Response, type Router } from 'express';
+import type { Clock } from '../../../shared/clock.js';
+import { newClientId } from '../../../shared/ids.js';
+import type { PlayingSession } from '../../../shared/ipc/messages.js';
+import type { ClientIdentity } from '../../client/client-session.js';
+import type { StreamRegistry } from '../../stream/stream-registry.js';
+import { parseStreamRequest } from '../stream-request.js';
+import type { Socket } from 'node:net';
+
+export interface MediaDeps {
+  readonly registry: StreamRegistry;
+  readonly clock: Clock;
+  /** The response head is about to be written: the request cannot be repeated any more. */
+  readonly onAnswered: (socket: Socket) => void;
+  /** The head is written; media follows. */
+  readonly onPlaying: (socket: Socket, session: PlayingSession) => void;
+  /** Seconds from the request to the first media. */
+  readonly onJoined: (seconds: number) => void;
+}
+
+/** No length and no chunked coding: the bytes after the head are the stream and nothing else. */
+const MEDIA_HEADERS = {
+  'Content-Type': 'video/mp2t',
+  'Cache-Control': 'no-store',
+  'Accept-Ranges': 'none',
+  Connection: 'close',
+} as const;
+
+/** Longer ones are cut: the text goes into Redis and into logs. */
+const MAX_USER_AGENT = 256;
+
+/** `/ace/getstream`: the only route that carries media. */
+export function makeMediaRouter(deps: MediaDeps): Router {
+  const router = express.Router();
+  // Probes of players ask HEAD first: it never starts, joins or stops anything (spec 2.3).
+  router.head('/ace/getstream', (request, response) => {
+    parseStreamRequest(request.originalUrl);
+    response.useChunkedEncodingByDefault = false;
+    response.writeHead(200, MEDIA_HEADERS).end();
+  });
+  router.get('/ace/getstream', (request, response) => play(deps, request, response));
+  return router;
+}
+
+async function play(deps: MediaDeps, request: Request, response: Response): Promise<void> {
+  const { registry, clock } = deps;
+  const { stream, keyType } = parseStreamRequest(request.originalUrl);
+  const { socket } = request;
+  const startedAt = clock.monotonic();
+  const gone = new AbortController();
+  socket.once('close', () => gone.abort(new Error('the player left')));
+  const identity: ClientIdentity = {
+    stream,
+    keyType,
+    client: newClientId(),
+    ip: request.ip ?? '',
+    userAgent: (request.get('user-agent') ?? '').replace(/\p{C}/gu, ' ').slice(0, MAX_USER_AGENT),
+    connectedAt: clock.now(),
+  };
+  let session;
+  try {
+    session = await registry.admit(identity, keyType, gone.signal);
+  } catch (thrown) {
+    if (gone.signal.aborted) return;
+    throw thrown;
+  }
+  if (socket.destroyed) {
+    session.abandon(identity);
+    return;
+  }
+  deps.onAnswered(socket);
+  writeHead(response);
+  deps.onPlaying(socket, { ...identity, bytesSent: 0, chunksSent: 0, position: null });
+  ignoreInput(socket);
+  session.play(identity, socket);
+  deps.onJoined((clock.monotonic() - startedAt) / 1_000);
+}
+
+/** From here on the socket is the client session's: the response only wrote the head. */
+function writeHead(response: Response): void {
+  response.useChunkedEncodingByDefault = false;
+  response.shouldKeepAlive = false;
+  response.writeHead(200, MEDIA_HEADERS);
+  response.flushHeaders();
+}
+
+/** A player has nothing more to say; what it sends must not be parsed, nor pile up. */
+function ignoreInput(socket: Socket): void {
+  socket.removeAllListeners('data');
+  socket.on('data', () => undefined);
+}

@@ -1,0 +1,127 @@
+import type { Socket } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { IntervalHistogram } from 'node:perf_hooks';
+
+import type { Clock } from '../../shared/clock.js';
+import type { PrimaryMessage, WorkerMessage, WorkerVitals } from '../../shared/ipc/messages.js';
+import { isPrimaryMessage } from '../../shared/ipc/messages.js';
+
+/** What `process` has of the channel to the primary. */
+export interface IpcChannel {
+  send?: (
+    message: unknown,
+    handle: undefined,
+    options: undefined,
+    callback: (error: Error | null) => void,
+  ) => boolean;
+  on(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
+  off(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
+}
+
+export interface PrimaryLinkDeps {
+  readonly clock: Clock;
+  /** `process` unless told otherwise. */
+  readonly channel?: IpcChannel;
+}
+
+/** What the worker knows of itself; the link adds lag and memory. */
+export type Workload = Pick<WorkerVitals, 'clients' | 'streams'>;
+
+/** `socket` comes with the messages that carry one; `null` even there when its peer was faster. */
+type Handler<M extends PrimaryMessage> = (message: M, socket: Socket | null) => void;
+
+/** The primary takes six missed ones for a hang. */
+const HEARTBEAT_MS = 500;
+const LAG_RESOLUTION_MS = 10;
+const NS_PER_MS = 1e6;
+
+/**
+ * The worker's end of the channel. When the primary dies, node:cluster ends this process at once
+ * (style 5.7): there is nothing to clean up here that a TTL does not clean up as well.
+ */
+export class PrimaryLink {
+  readonly #clock: Clock;
+  readonly #channel: IpcChannel;
+  readonly #handlers = new Map<string, Handler<PrimaryMessage>>();
+  readonly #lag: IntervalHistogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  readonly #onMessage = (message: unknown, handle: unknown): void => {
+    this.#receive(message, handle);
+  };
+  #workload: () => Workload = () => ({ clients: 0, streams: 0 });
+  #timer: NodeJS.Timeout | undefined;
+  #unsent = 0;
+
+  constructor(deps: PrimaryLinkDeps) {
+    this.#clock = deps.clock;
+    this.#channel = deps.channel ?? process;
+  }
+
+  /** Sets the handler of a type of message; to be called before `open`. */
+  on<T extends PrimaryMessage['type']>(
+    type: T,
+    handler: Handler<Extract<PrimaryMessage, { readonly type: T }>>,
+  ): void {
+    // Only messages of this type reach it.
+    this.#handlers.set(type, handler as Handler<PrimaryMessage>);
+  }
+
+  /** Says hello, which the primary answers with `start`, and begins the heartbeat. */
+  open(): void {
+    if (this.#channel.send === undefined) {
+      throw new Error('a worker is started by the primary: run the primary instead');
+    }
+    this.#channel.on('message', this.#onMessage);
+    this.#lag.enable();
+    this.send({ type: 'hello' });
+    this.#timer = this.#clock.setInterval(() => this.#beat(), HEARTBEAT_MS);
+  }
+
+  /** What heartbeats say from now on. */
+  reportWorkload(workload: () => Workload): void {
+    this.#workload = workload;
+  }
+
+  /** Never throws: a channel that is closed loses the message, and this process ends soon. */
+  send(message: WorkerMessage): void {
+    void this.deliver(message);
+  }
+
+  /** Resolves when the message is with the system, or is lost: to be awaited before an exit. */
+  deliver(message: WorkerMessage): Promise<void> {
+    return new Promise((resolve) => {
+      this.#unsent += 1;
+      const done = (): void => {
+        this.#unsent -= 1;
+        resolve();
+      };
+      this.#channel.send?.(message, undefined, undefined, done);
+    });
+  }
+
+  /** For what the next report says anyway: dropped while the primary does not read (style 5.7). */
+  sendDroppable(message: WorkerMessage): void {
+    if (this.#unsent === 0) this.send(message);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#lag.disable();
+    this.#channel.off('message', this.#onMessage);
+  }
+
+  #receive(message: unknown, handle: unknown): void {
+    if (!isPrimaryMessage(message)) return;
+    this.#handlers.get(message.type)?.(message, (handle as Socket | undefined) ?? null);
+  }
+
+  #beat(): void {
+    const lagMs = Math.max(this.#lag.max / NS_PER_MS - LAG_RESOLUTION_MS, 0);
+    this.#lag.reset();
+    const vitals: WorkerVitals = {
+      ...this.#workload(),
+      eventLoopLagMs: Math.round(lagMs),
+      rssBytes: process.memoryUsage.rss(),
+    };
+    this.sendDroppable({ type: 'heartbeat', vitals });
+  }
+}

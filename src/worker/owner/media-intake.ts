@@ -1,0 +1,72 @@
+import type { Clock } from '../../shared/clock.js';
+import type { CutChunk } from '../contracts.js';
+import { TsChunker, type TsStats } from '../engine/ts-chunker.js';
+import type { MediaIntake } from './engine-runner.js';
+
+export interface ChunkIntakeOptions {
+  readonly chunkBytes: number;
+  readonly flushMs: number;
+  /** True when this source goes on where another one ended. */
+  readonly splice: boolean;
+  readonly clock: Clock;
+  readonly onChunk: (chunk: CutChunk) => void;
+}
+
+/** One source's chunker with the timer that cuts what has waited long enough. */
+export class ChunkIntake implements MediaIntake {
+  readonly #options: ChunkIntakeOptions;
+  readonly #chunker: TsChunker;
+  #timer: NodeJS.Timeout | null = null;
+  #flowing = false;
+
+  constructor(options: ChunkIntakeOptions) {
+    this.#options = options;
+    this.#chunker = new TsChunker({
+      chunkBytes: options.chunkBytes,
+      flushMs: options.flushMs,
+      now: () => options.clock.monotonic(),
+      splice: options.splice,
+    });
+  }
+
+  get stats(): TsStats {
+    return this.#chunker.stats;
+  }
+
+  get garbage(): boolean {
+    return this.#chunker.stats.garbage;
+  }
+
+  get flowing(): boolean {
+    return this.#flowing;
+  }
+
+  push(bytes: Buffer): void {
+    for (const chunk of this.#chunker.push(bytes)) this.#emit(chunk);
+    this.#arm();
+  }
+
+  /** Hands on the whole packets that are left; half a packet is dropped with its source. */
+  close(): void {
+    clearTimeout(this.#timer ?? undefined);
+    this.#timer = null;
+    for (const chunk of this.#chunker.end()) this.#emit(chunk);
+  }
+
+  #arm(): void {
+    const flushAt = this.#chunker.flushAt;
+    if (this.#timer !== null || flushAt === null) return;
+    const wait = Math.max(0, flushAt - this.#options.clock.monotonic());
+    this.#timer = this.#options.clock.setTimeout(() => {
+      this.#timer = null;
+      const chunk = this.#chunker.flushDue();
+      if (chunk !== null) this.#emit(chunk);
+      this.#arm();
+    }, wait);
+  }
+
+  #emit(chunk: CutChunk): void {
+    this.#flowing = true;
+    this.#options.onChunk(chunk);
+  }
+}

@@ -1,0 +1,115 @@
+import type { Clock } from '../../shared/clock.js';
+import type { Logger } from '../../shared/log/logger.js';
+import type { Metadata, OwnerStore, Ownership, RenewAnswer } from '../../shared/redis/owner-store.js';
+
+export interface OwnerLeaseOptions {
+  readonly ownership: Ownership;
+  readonly store: OwnerStore;
+  readonly lockMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Fields that go into the metadata with each renewal. */
+  readonly pulse: () => Metadata;
+  /** The whole metadata, for a Redis that came back empty. */
+  readonly wholeMetadata: () => Metadata;
+  readonly onRenewed: (answer: Extract<RenewAnswer, { outcome: 'renewed' }>) => void;
+  /** The lock could not be renewed in time by our own clock: feed nobody else (spec 3.5). */
+  readonly onDoubt: () => void;
+  /** Redis came back empty and the stream is ours again. */
+  readonly onRestored: () => void;
+  /** Somebody else owns the stream. */
+  readonly onLost: () => void;
+}
+
+/** ms; the owner also sees clients come and go by it, so it is short even for a long lock. */
+const MAX_INTERVAL_MS = 500;
+/** Part of the lock's life that is left for the way to Redis and for clocks that run apart. */
+const DRIFT = 0.1;
+
+/** Keeps the lock: renews it, notices by its own clock when it may be lost, restores it. */
+export class OwnerLease {
+  readonly #options: OwnerLeaseOptions;
+  readonly #intervalMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #renewedAt: number;
+  #stopped = false;
+  #doubt = false;
+  #busy = false;
+
+  constructor(options: OwnerLeaseOptions) {
+    this.#options = options;
+    this.#intervalMs = Math.min(MAX_INTERVAL_MS, options.lockMs / 3);
+    this.#renewedAt = options.clock.monotonic();
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setInterval(() => this.renewNow(), this.#intervalMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /** Renews out of turn, when an event hints that the census has changed. */
+  renewNow(): void {
+    this.#checkOwnClock();
+    if (this.#busy || this.#stopped) return;
+    this.#busy = true;
+    void this.#renew().finally(() => {
+      this.#busy = false;
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { ownership, store, clock, pulse, logger } = this.#options;
+    const sentAt = clock.monotonic();
+    try {
+      const answer = await store.renew(ownership, pulse());
+      if (this.#stopped) return;
+      switch (answer.outcome) {
+        case 'renewed':
+          this.#held(sentAt);
+          this.#options.onRenewed(answer);
+          break;
+        case 'gone':
+          await this.#restore(sentAt);
+          break;
+        case 'lost':
+          this.#lose();
+      }
+    } catch (error) {
+      logger.debug('the owner lock could not be renewed', { error });
+    }
+  }
+
+  async #restore(sentAt: number): Promise<void> {
+    const { ownership, store, wholeMetadata, logger } = this.#options;
+    const mine = await store.restore(ownership, wholeMetadata());
+    if (this.#stopped) return;
+    if (!mine) {
+      this.#lose();
+      return;
+    }
+    logger.warn('Redis came back empty: the stream is published again');
+    this.#held(sentAt);
+    this.#options.onRestored();
+  }
+
+  #held(sentAt: number): void {
+    this.#renewedAt = sentAt;
+    this.#doubt = false;
+  }
+
+  #lose(): void {
+    this.stop();
+    this.#options.onLost();
+  }
+
+  #checkOwnClock(): void {
+    const age = this.#options.clock.monotonic() - this.#renewedAt;
+    if (this.#doubt || age < this.#options.lockMs * (1 - DRIFT)) return;
+    this.#doubt = true;
+    this.#options.onDoubt();
+  }
+}

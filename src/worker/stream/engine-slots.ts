@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../shared/clock.js';
+import { AppError } from '../../shared/errors.js';
+import type { EngineRecord } from '../../shared/redis/engine-records.js';
+import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
+import type { EngineEnd } from '../contracts.js';
+import type { EngineLease, EnginePool } from '../engine/engine-pool.js';
+import type { EngineSlot, EngineSlots } from '../owner/engine-runner.js';
+
+export interface PoolSlotsOptions {
+  readonly pool: EnginePool;
+  readonly owners: OwnerStore;
+  readonly ownership: Ownership;
+  /** `PROXY_MAX_STREAMS`; 0 means no limit. */
+  readonly maxStreams: number;
+  readonly clock: Clock;
+}
+
+/** ms; a third of a reservation's life (30 s), so that two renewals may fail. */
+const RENEW_MS = 10_000;
+
+/** The engine pool as one owner uses it: one slot at a time, kept as long as it is held. */
+export class PoolSlots implements EngineSlots {
+  readonly #options: PoolSlotsOptions;
+  #lease: EngineLease | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: PoolSlotsOptions) {
+    this.#options = options;
+  }
+
+  async reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
+    const { pool, ownership } = this.#options;
+    await this.#admitStream();
+    const answer = await pool.reserve({ ...ownership, exclude });
+    if (!answer.ok) return { none: answer.reasons };
+    return this.#hold(answer.lease);
+  }
+
+  /** The slot of a session that goes on under a new owner: counted even where the engine is full. */
+  async inherit(engine: EngineRecord, oldLease: string): Promise<EngineSlot> {
+    const { pool, ownership } = this.#options;
+    const lease: EngineLease = { lease: randomUUID(), engine, ...ownership };
+    await pool.renew(lease);
+    if (oldLease !== '') await pool.release(oldLease);
+    return this.#hold(lease);
+  }
+
+  async release(lease: string): Promise<void> {
+    clearInterval(this.#timer);
+    this.#lease = null;
+    await this.#options.pool.release(lease);
+  }
+
+  succeeded(engine: string): void {
+    void this.#options.pool.reportSuccess(engine);
+  }
+
+  failed(engine: string, end: EngineEnd): void {
+    void this.#options.pool.reportFault(engine, end);
+  }
+
+  #hold(lease: EngineLease): EngineSlot {
+    this.#lease = lease;
+    clearInterval(this.#timer);
+    this.#timer = this.#options.clock.setInterval(() => void this.#renew(), RENEW_MS);
+    this.#timer.unref();
+    return { engine: lease.engine, containerId: lease.engine.containerId, lease: lease.lease };
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#lease === null) return;
+    try {
+      await this.#options.pool.renew(this.#lease);
+      await this.#admitStream();
+    } catch {
+      // Redis is away or the limit was lowered: a stream that runs keeps its slot.
+    }
+  }
+
+  async #admitStream(): Promise<void> {
+    const { owners, ownership, maxStreams, clock } = this.#options;
+    if (maxStreams === 0 || (await owners.admit(ownership.stream, maxStreams, clock.now()))) return;
+    throw new AppError('STREAM_LIMIT', { limit: maxStreams });
+  }
+}

@@ -1,0 +1,165 @@
+import type { Clock } from '../../shared/clock.js';
+import type { Settings } from '../../shared/config/settings.js';
+import { AppError } from '../../shared/errors.js';
+import type { ClientId, StreamId } from '../../shared/ids.js';
+import type { Logger } from '../../shared/log/logger.js';
+import type { ClientPulse, ClientStore, JoinAnswer } from '../../shared/redis/client-store.js';
+import type { ClientIdentity } from '../client/client-session.js';
+
+/** A lease of this worker and, once it plays, what its socket took. */
+interface Lease {
+  readonly identity: ClientIdentity;
+  progress: (() => { readonly bytes: number; readonly chunks: number }) | null;
+  lastBytes: number;
+  lastActive: number;
+  lastPulseAt: number;
+}
+
+export interface LeaseKeeperOptions {
+  readonly store: ClientStore;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** An operator's script or another worker asked this client to leave. */
+  readonly onAskedToLeave: (client: ClientId) => void;
+}
+
+/** A worker counts as dead for operators' eyes after this many heartbeats without a sign. */
+const HEARTBEATS_TO_DEATH = 3;
+/** ms between tries to take leave of a Redis that is away. */
+const LEAVE_RETRY_MS = 1_000;
+
+/** The leases of all clients of this worker: one pipeline per heartbeat, left at once. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #leases = new Map<ClientId, Lease>();
+  readonly #owedLeaves = new Map<ClientId, StreamId>();
+  readonly #leaving = new Set<Promise<void>>();
+  #timers: NodeJS.Timeout[] = [];
+  #pulsing = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#leases.size;
+  }
+
+  start(): void {
+    const { clock, settings } = this.#options;
+    this.#timers = [
+      clock.setInterval(() => void this.pulseNow(), settings.heartbeatMs),
+      clock.setInterval(() => this.#retryLeaves(), LEAVE_RETRY_MS),
+    ];
+    void this.pulseNow();
+  }
+
+  /** Ends the timers, waits for leaves under way, and takes the worker's own sign of life away. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all(this.#leaving);
+    await this.#options.store.forgetWorker().catch(() => undefined);
+  }
+
+  /** Registers a client with its stream. Throws `CLIENT_LIMIT`; rejects while Redis is away. */
+  async join(identity: ClientIdentity): Promise<JoinAnswer> {
+    const { store, settings, clock } = this.#options;
+    const now = clock.now();
+    const { maxClients } = settings;
+    if (maxClients > 0 && !(await store.admit(identity.client, maxClients, now))) {
+      throw new AppError('CLIENT_LIMIT', { limit: maxClients });
+    }
+    const answer = await store.join(identity.stream, identity, now);
+    if (answer.joined) this.hold(identity);
+    return answer;
+  }
+
+  /** Holds a lease that Redis learns of with the next pulse (it may be away). */
+  hold(identity: ClientIdentity): void {
+    this.#owedLeaves.delete(identity.client);
+    this.#leases.set(identity.client, {
+      identity,
+      progress: null,
+      lastBytes: 0,
+      lastActive: this.#options.clock.now(),
+      lastPulseAt: this.#options.clock.monotonic(),
+    });
+  }
+
+  /** From now on the lease tells what the client's socket took. */
+  watch(client: ClientId, progress: Lease['progress']): void {
+    const lease = this.#leases.get(client);
+    if (lease !== undefined) lease.progress = progress;
+  }
+
+  /** Takes leave; tries again later when Redis is away. Idempotent. */
+  leave(identity: Pick<ClientIdentity, 'client' | 'stream'>): void {
+    this.#leases.delete(identity.client);
+    this.#sendLeave(identity.stream, identity.client);
+  }
+
+  /** Forgets a lease that another worker has taken over. */
+  release(client: ClientId): void {
+    this.#leases.delete(client);
+  }
+
+  /** Renews every lease; also what puts them back after Redis came back empty. */
+  async pulseNow(): Promise<void> {
+    if (this.#pulsing) return;
+    this.#pulsing = true;
+    const { store, settings, clock, logger, onAskedToLeave } = this.#options;
+    try {
+      const leases = [...this.#leases.values()];
+      await store.pulse(leases.map((lease) => this.#pulseOf(lease)), {
+        now: clock.now(),
+        heartbeatTtlMs: settings.heartbeatMs * HEARTBEATS_TO_DEATH,
+        limited: settings.maxClients > 0,
+      });
+      const asked = await store.askedToLeave(leases.map(({ identity }) => identity));
+      for (const client of asked) onAskedToLeave(client);
+    } catch (error) {
+      logger.debug('leases could not be renewed', { error });
+    } finally {
+      this.#pulsing = false;
+    }
+  }
+
+  #pulseOf(lease: Lease): ClientPulse {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const monotonic = clock.monotonic();
+    const { bytes, chunks } = lease.progress?.() ?? { bytes: 0, chunks: 0 };
+    const seconds = Math.max(0.001, (monotonic - lease.lastPulseAt) / 1_000);
+    const age = Math.max(0.001, (now - lease.identity.connectedAt) / 1_000);
+    const currentRate = (bytes - lease.lastBytes) / 1_000 / seconds;
+    if (bytes > lease.lastBytes) lease.lastActive = now;
+    lease.lastBytes = bytes;
+    lease.lastPulseAt = monotonic;
+    return {
+      ...lease.identity,
+      lastActive: lease.lastActive,
+      bytesSent: bytes,
+      chunksSent: chunks,
+      averageRate: bytes / 1_000 / age,
+      currentRate,
+    };
+  }
+
+  #retryLeaves(): void {
+    for (const [client, stream] of this.#owedLeaves) this.#sendLeave(stream, client);
+  }
+
+  #sendLeave(stream: StreamId, client: ClientId): void {
+    this.#owedLeaves.delete(client);
+    const { store, clock } = this.#options;
+    const leaving = store.leave(stream, client, clock.now()).then(
+      () => undefined,
+      () => {
+        if (!this.#leases.has(client)) this.#owedLeaves.set(client, stream);
+      },
+    );
+    this.#leaving.add(leaving);
+    void leaving.finally(() => this.#leaving.delete(leaving));
+  }
+}

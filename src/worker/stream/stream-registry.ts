@@ -1,0 +1,138 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../../shared/clock.js';
+import type { Settings } from '../../shared/config/settings.js';
+import { AppError } from '../../shared/errors.js';
+import type { ClientId, KeyType, StreamId } from '../../shared/ids.js';
+import type { PlayingSession, RingPosition } from '../../shared/ipc/messages.js';
+import { classifyRedisFailure, RedisFailure } from '../../shared/redis/failures.js';
+import type { OwnerStore } from '../../shared/redis/owner-store.js';
+import type { ClientIdentity, ClientSession } from '../client/client-session.js';
+import { Role, StreamSession, type StreamDeps } from './stream-session.js';
+
+export interface RegistryOptions {
+  readonly settings: Settings;
+  readonly owners: OwnerStore;
+  readonly clock: Clock;
+  /** Everything a session needs but the word that it is over. */
+  readonly deps: Omit<StreamDeps, 'onClosed'>;
+}
+
+/** ms between looks at gaps and ghosts; fine enough for fillers every 500 ms. */
+const TICK_MS = 250;
+
+/** All streams of this worker. */
+export class StreamRegistry {
+  readonly #options: RegistryOptions;
+  readonly #sessions = new Map<StreamId, StreamSession>();
+  #timer: NodeJS.Timeout | undefined;
+  #lastKeepaliveAt = 0;
+  #draining = false;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  get clientCount(): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) count += session.clientCount;
+    return count;
+  }
+
+  get streamCount(): number {
+    return this.#sessions.size;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** The session that will serve this viewer, once it has media; see `StreamSession.admit`. */
+  async admit(
+    identity: ClientIdentity,
+    keyType: KeyType,
+    signal: AbortSignal,
+  ): Promise<StreamSession> {
+    if (this.#draining) throw new AppError('SHUTTING_DOWN');
+    if (!this.#sessions.has(identity.stream)) await this.#checkRefusal(identity.stream);
+    const session = this.#sessionOf(identity.stream, keyType);
+    await session.admit(identity, signal);
+    return session;
+  }
+
+  /** Serves a client that another worker served; rejects when it cannot be registered. */
+  async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
+    return this.#sessionOf(playing.stream, playing.keyType).adopt(playing, socket, torn);
+  }
+
+  close(client: ClientId, reason: string): void {
+    for (const session of this.#sessions.values()) session.find(client)?.close(reason);
+  }
+
+  /** Where every playing client stands, for the primary. */
+  *positions(): Iterable<readonly [Socket, RingPosition]> {
+    for (const session of this.#sessions.values()) {
+      for (const { socket, position } of session.clients) {
+        if (position !== null) yield [socket, position];
+      }
+    }
+  }
+
+  /** Ids of the streams this worker owns. */
+  owned(): readonly StreamId[] {
+    const sessions = [...this.#sessions.values()];
+    return sessions.filter(({ role }) => role === Role.Owner).map(({ stream }) => stream);
+  }
+
+  /** Ends everything; resolves when the streams are stopped or given away. */
+  async shutdown(): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.shutdown()));
+    clearInterval(this.#timer);
+  }
+
+  /** Hands every client and every stream to the siblings. */
+  async handOver(
+    give: (session: StreamSession, client: ClientSession) => Promise<void>,
+  ): Promise<void> {
+    this.#draining = true;
+    await Promise.all(
+      [...this.#sessions.values()].map((session) =>
+        session.handOver((client) => give(session, client)),
+      ),
+    );
+    clearInterval(this.#timer);
+  }
+
+  #sessionOf(stream: StreamId, keyType: KeyType): StreamSession {
+    const known = this.#sessions.get(stream);
+    if (known !== undefined) return known;
+    const session = new StreamSession(stream, keyType, {
+      ...this.#options.deps,
+      onClosed: (closed) => {
+        if (this.#sessions.get(stream) === closed) this.#sessions.delete(stream);
+      },
+    });
+    this.#sessions.set(stream, session);
+    return session;
+  }
+
+  /** A content that an engine refused a moment ago is not asked for again (spec 4). */
+  async #checkRefusal(stream: StreamId): Promise<void> {
+    let reason: string | null;
+    try {
+      reason = await this.#options.owners.refusal(stream);
+    } catch (thrown) {
+      if (classifyRedisFailure(thrown) === RedisFailure.Defect) throw thrown;
+      throw new AppError('REDIS_UNAVAILABLE', {}, thrown);
+    }
+    if (reason !== null) throw new AppError('CONTENT_NOT_FOUND', { reason });
+  }
+
+  #tick(): void {
+    const { clock, settings } = this.#options;
+    const now = clock.monotonic();
+    const keepalive = now - this.#lastKeepaliveAt >= settings.keepaliveMs;
+    if (keepalive) this.#lastKeepaliveAt = now;
+    for (const session of this.#sessions.values()) session.tick(keepalive);
+  }
+}

@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+import { until } from './until.js';
+
+export type LogLine = Readonly<Record<string, unknown>> & { readonly message?: unknown };
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface TreeOptions {
+  /** Arguments of `node`, the program first. */
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+/** A program and the processes it starts, ended together. */
+export class ProcessTree {
+  readonly pid: number;
+  /** JSON lines of its standard output, in their order; other lines as `{message}`. */
+  readonly lines: LogLine[] = [];
+  readonly exited: Promise<Exit>;
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #seen = new Set<number>();
+  readonly #messages: unknown[] = [];
+
+  constructor(options: TreeOptions) {
+    const child = spawn(process.execPath, [...options.argv], {
+      env: options.env ?? process.env,
+      cwd: options.cwd,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    if (child.pid === undefined) throw new Error('the program cannot be started');
+    this.pid = child.pid;
+    this.#child = child;
+    const { stdout, stderr } = child as ChildProcess & { stdout: NodeJS.ReadableStream };
+    createInterface({ input: stdout }).on('line', (line) => this.lines.push(parseLine(line)));
+    stderr?.on('data', (part: Buffer) => (this.stderr += part.toString()));
+    child.on('message', (message) => this.#messages.push(message));
+    this.exited = once(child, 'exit').then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as string | null,
+    }));
+  }
+
+  /** What it sent as pm2 would see it. */
+  get messages(): readonly unknown[] {
+    return this.#messages;
+  }
+
+  /** The process ids below it, now. */
+  children(): number[] {
+    const found = childrenOf(this.pid);
+    for (const pid of found) this.#seen.add(pid);
+    return found;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The first line with this message. */
+  async line(message: string, ms = 10_000): Promise<LogLine> {
+    try {
+      return await until(`a log line "${message}"`, () => this.find(message)[0], ms);
+    } catch (error) {
+      throw new Error(`${this.stderr}\n${this.lines.map((l) => JSON.stringify(l)).join('\n')}`, {
+        cause: error,
+      });
+    }
+  }
+
+  find(message: string): LogLine[] {
+    return this.lines.filter((line) => String(line.message).startsWith(message));
+  }
+
+  /** Kills what is left; rejects when a process outlives that. */
+  async end(): Promise<void> {
+    this.children();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGCONT');
+      this.#child.kill('SIGKILL');
+    }
+    await this.exited;
+    await until('the workers end with their primary', () => this.survivors().length === 0, 5_000);
+  }
+
+  /** Processes it had started that still live. */
+  survivors(): number[] {
+    return [...this.#seen].filter(isAlive);
+  }
+}
+
+/** True for a process that has not ended; a zombie has. */
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid)?.[0];
+  return state !== undefined && state !== 'Z';
+}
+
+/** All processes below `pid`. */
+export function childrenOf(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), Number(statOf(Number(name))?.[1])] as const);
+  const below = (parent: number): number[] =>
+    parents.filter(([, each]) => each === parent).flatMap(([child]) => [child, ...below(child)]);
+  return below(pid);
+}
+
+/** The fields of /proc/<pid>/stat after the name: state, parent, … */
+function statOf(pid: number): string[] | null {
+  try {
+    const text = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return null;
+  }
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { message: line };
+  }
+}

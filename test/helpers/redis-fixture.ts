@@ -1,0 +1,40 @@
+import type { Redis } from 'ioredis';
+import type { RedisSettings } from '../../src/shared/config/settings.js';
+import { silentLogger } from '../../src/shared/log/silent-logger.js';
+import { closeConnection, openControl, untilReady } from '../../src/shared/redis/connections.js';
+import { makeKeys, type Keys } from '../../src/shared/redis/keys.js';
+import { startRedis, type TestRedis } from './redis-server.js';
+
+/** A Redis of its own, and a connection as a worker has it. */
+export interface RedisFixture {
+  readonly server: TestRedis;
+  readonly settings: RedisSettings;
+  readonly redis: Redis;
+  readonly keys: Keys;
+  close(): Promise<void>;
+}
+
+export async function openRedisFixture(options = { hashTags: false }): Promise<RedisFixture> {
+  const server = await startRedis();
+  const settings: RedisSettings = {
+    url: server.url,
+    host: '127.0.0.1',
+    port: server.port,
+    db: 0,
+    given: true,
+    embedded: 'never',
+    hashTags: options.hashTags,
+  };
+  const redis = openControl(settings, silentLogger);
+  await untilReady(redis, 2_000);
+  return {
+    server,
+    settings,
+    redis,
+    keys: makeKeys(options),
+    close: async () => {
+      await closeConnection(redis);
+      await server.stop();
+    },
+  };
+}

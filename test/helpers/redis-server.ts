@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export interface TestRedis {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Ends it in order. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 5_000;
+
+/** A real Redis on a port of its own that keeps nothing; `port` brings one back where it was. */
+export async function startRedis(
+  options: { readonly port?: number; readonly args?: readonly string[] } = {},
+): Promise<TestRedis> {
+  const port = options.port ?? (await freePort());
+  const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', [...args, ...(options.args ?? [])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+      // A frozen server takes no signal but this one.
+      if (signal === 'SIGTERM') child.kill('SIGCONT');
+      await exited;
+    }
+  };
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+  let ready = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    ready = line.includes('Ready to accept connections');
+    if (ready) break;
+  }
+  clearTimeout(timer);
+  child.stdout.resume();
+  const pid = child.pid;
+  if (!ready || pid === undefined) {
+    await exited;
+    throw new Error(`redis-server did not start on port ${String(port)}`);
+  }
+  return {
+    url: `redis://127.0.0.1:${String(port)}`,
+    port,
+    pid,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
