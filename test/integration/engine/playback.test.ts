@@ -261,7 +261,7 @@ describe('reading the playback URL', () => {
     const reader = await openPlayback(session, options({ stallTimeoutMs: 300 }));
     const heard = listen(reader);
     await until('media', () => heard.reads.length > 0);
-    for (const end = Date.now() + 600; Date.now() < end; );
+    for (const end = Date.now() + 600; Date.now() < end;);
     await delay(100);
     expect(heard.ends).to.deep.equal([]);
     await reader.close();

@@ -237,6 +237,8 @@ describe('TsChunker', () => {
       .lose(AUDIO)
       .pes(AUDIO, ADTS, 100, { scrambled: true })
       .packet(AUDIO, Buffer.alloc(0))
+      .lose(AUDIO)
+      .packet(AUDIO, Buffer.alloc(0))
       .lose(AUDIO, 3)
       .pes(AUDIO, ADTS, 100);
     bench.now = 77;
@@ -246,7 +248,7 @@ describe('TsChunker', () => {
       packets: writer.packets.length,
       nullPackets: 495,
       scrambledPackets: 1,
-      continuityErrors: 1,
+      continuityErrors: 2,
       syncLosses: 0,
       droppedBytes: 0,
       garbage: false,

@@ -54,10 +54,13 @@ end
 local registry = redis.call('HGETALL', KEYS[1])
 for i = 1, #registry, 2 do
   local id, record = registry[i], decode(registry[i + 1])
+  local known = record.id == id
   local max = type(record.max) == 'number' and record.max or tonumber(ARGV[6])
   local streams = load[id] or 0
-  counts.total = counts.total + 1
-  if record.draining == true or record.withheld == true then
+  counts.total = counts.total + (known and 1 or 0)
+  if not known then
+    -- Not a record of ours: nobody could be sent there.
+  elseif record.draining == true or record.withheld == true then
     counts.draining = counts.draining + 1
   elseif decode(redis.call('HGET', KEYS[2], id)).healthy == false then
     counts.unhealthy = counts.unhealthy + 1

@@ -1,0 +1,217 @@
+import { expect } from 'chai';
+import type { EngineAddress } from '../../../src/shared/config/settings.js';
+import { AppError } from '../../../src/shared/errors.js';
+import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
+import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { EngineFaultKind, type EngineEnd } from '../../../src/worker/contracts.js';
+import type { EngineListing } from '../../../src/worker/engine/engine-listing.js';
+import { EnginePool, type EnginePoolDeps } from '../../../src/worker/engine/engine-pool.js';
+import { startRedis } from '../../helpers/redis-server.js';
+import { until } from '../../helpers/until.js';
+import { keys, openStore, record, type StoreFixture } from './redis-fixture.js';
+
+const STREAM = 'ef'.repeat(20) as StreamId;
+const address = (id: string, changes: Partial<EngineAddress> = {}): EngineAddress => ({
+  id,
+  host: '127.0.0.1',
+  port: 6_878,
+  forwarded: false,
+  max: null,
+  ...changes,
+});
+const fault = (kind: EngineFaultKind, reason: string): EngineEnd => ({
+  kind,
+  reason,
+  message: 'm',
+});
+
+describe('the engine pool', () => {
+  let fixture: StoreFixture;
+  let pools: EnginePool[];
+  before(async () => {
+    fixture = await openStore();
+  });
+  after(() => fixture.close());
+  beforeEach(async () => {
+    pools = [];
+    await fixture.redis.flushall();
+  });
+  afterEach(() => Promise.all(pools.map((pool) => pool.stop())));
+
+  const open = async (changes: Partial<EnginePoolDeps> = {}): Promise<EnginePool> => {
+    const pool = new EnginePool({
+      store: fixture.store,
+      log: silentLogger,
+      worker: 'h:1:aa' as WorkerId,
+      source: 'config:h:8000',
+      configured: [address('a'), address('b', { forwarded: true, max: 1 })],
+      maxStreamsPerEngine: 4,
+      ...changes,
+    });
+    pools.push(pool);
+    await pool.start();
+    return pool;
+  };
+  const ids = async (pool: EnginePool): Promise<string[]> =>
+    (await pool.list()).map(({ id }) => id);
+  const one = async (pool: EnginePool, id: string): Promise<EngineListing> => {
+    const found = (await pool.list()).find((engine) => engine.id === id);
+    if (found === undefined) throw new Error(`no engine ${id}`);
+    return found;
+  };
+
+  it('reserves, renews, releases and shows its load', async () => {
+    const pool = await open();
+    const answer = await pool.reserve({ stream: STREAM, term: 1 });
+    if (!answer.ok) throw new Error('no engine');
+    expect(answer.lease.engine).to.deep.include({ id: 'b', forwarded: true, max: 1 });
+    expect(await one(pool, 'b')).to.deep.include({
+      load: 1,
+      streams: [STREAM],
+      max_streams: 1,
+      healthy: true,
+      score: 1,
+      source: 'config:h:8000',
+    });
+    await pool.renew(answer.lease);
+    await pool.release(answer.lease.lease);
+    await pool.release(answer.lease.lease);
+    expect((await one(pool, 'b')).load).to.equal(0);
+    expect((await one(pool, 'a')).max_streams).to.equal(4);
+  });
+
+  it('says why there is no engine', async () => {
+    const pool = await open();
+    await pool.drain('a');
+    const answer = await pool.reserve({ stream: STREAM, term: 1, exclude: ['b'] });
+    expect(answer).to.deep.equal({
+      ok: false,
+      reasons: { total: 2, draining: 1, unhealthy: 0, excluded: 1, full: 0 },
+    });
+    await pool.undrain('a');
+    expect((await pool.reserve({ stream: STREAM, term: 1, exclude: ['b'] })).ok).to.be.true;
+  });
+
+  it('knows its engines again when Redis came back empty, at once for who asks', async () => {
+    const pool = await open();
+    await fixture.redis.flushall();
+    expect((await pool.reserve({ stream: STREAM, term: 1 })).ok).to.be.true;
+    await fixture.redis.flushall();
+    await until('the engines are back', async () => (await ids(pool)).length === 2, 2_000);
+  });
+
+  it('keeps the draining flag of a configured engine and takes its other changes over', async () => {
+    const pool = await open();
+    await pool.drain('a');
+    await open({ configured: [address('a', { port: 7_000 })] });
+    await pool.stop();
+    expect(await one(pool, 'a')).to.include({ draining: true, port: 7_000 });
+    expect(await ids(pool)).to.deep.equal(['a']);
+  });
+
+  it('leaves the engines of other sources alone', async () => {
+    const pool = await open();
+    await fixture.store.sync('orchestrator', [record('o', { source: 'orchestrator' })]);
+    await fixture.store.sync('orchestrator', [
+      record('o', { source: 'orchestrator' }),
+      record('a', { source: 'orchestrator', port: 1 }),
+    ]);
+    expect(await ids(pool)).to.deep.equal(['a', 'b', 'o']);
+    expect((await one(pool, 'a')).port).to.equal(6_878);
+    await fixture.store.sync('orchestrator', []);
+    expect(await ids(pool)).to.deep.equal(['a', 'b']);
+  });
+
+  it('does not bring back what was removed by hand, until it is registered by hand', async () => {
+    const pool = await open();
+    expect(await pool.remove('a')).to.be.true;
+    expect(await pool.remove('a')).to.be.false;
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    expect(await ids(pool)).to.deep.equal(['b']);
+    expect(await pool.register(address('a', { port: 9 }))).to.be.true;
+    expect(await one(pool, 'a')).to.include({ port: 9, source: 'api' });
+    expect(await pool.register(address('a', { port: 10 }))).to.be.false;
+  });
+
+  it('says nothing on the channel while nothing changes', async () => {
+    const subscriber = fixture.redis.duplicate({ enableOfflineQueue: true });
+    const heard: string[] = [];
+    subscriber.on('message', (_channel, message: string) => heard.push(message));
+    await subscriber.subscribe(keys.events);
+    const pool = await open();
+    await pool.drain('a');
+    await until('two events', () => heard.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    subscriber.disconnect();
+    expect(heard.map((message) => (JSON.parse(message) as { type: string }).type)).to.deep.equal([
+      'engines_changed',
+      'engine_draining',
+    ]);
+  });
+
+  it('counts every report when many workers report at once', async () => {
+    const all = await Promise.all([open(), open(), open()]);
+    const pool = all[0];
+    await Promise.all(
+      all.map((each) => each.reportFault('a', fault(EngineFaultKind.Engine, 'http-500'))),
+    );
+    expect(await one(pool, 'a')).to.include({ failures: 3, healthy: false });
+    const excluded = await pool.reserve({ stream: STREAM, term: 1, exclude: ['b'] });
+    expect(excluded).to.deep.include({ ok: false });
+    await pool.reportSuccess('a');
+    expect(await one(pool, 'a')).to.include({ failures: 0, healthy: true });
+  });
+
+  it('does not hold the content against an engine, and forgets engines that are gone', async () => {
+    const pool = await open();
+    await pool.reportFault('a', fault(EngineFaultKind.Content, 'load-failed'));
+    await pool.reportFault('nobody', fault(EngineFaultKind.Engine, 'refused'));
+    expect(await fixture.redis.hlen(keys.health)).to.equal(0);
+  });
+
+  it('leaves an engine that refuses connections out at once', async () => {
+    const pool = await open();
+    await pool.reportFault('a', fault(EngineFaultKind.Engine, 'refused'));
+    await pool.reportFault('b', fault(EngineFaultKind.Engine, 'refused'));
+    expect(await pool.reserve({ stream: STREAM, term: 1 })).to.deep.equal({
+      ok: false,
+      reasons: { total: 2, draining: 0, unhealthy: 2, excluded: 0, full: 0 },
+    });
+  });
+});
+
+describe('the engine pool without Redis', () => {
+  it('says so, and starts by itself when Redis comes', async () => {
+    const fixture = await openStore();
+    await fixture.server.kill();
+    const pool = new EnginePool({
+      store: fixture.store,
+      log: silentLogger,
+      worker: 'h:1:aa' as WorkerId,
+      source: 'config:h:8000',
+      configured: [address('a')],
+      maxStreamsPerEngine: 4,
+    });
+    try {
+      await pool.start();
+      const thrown: unknown = await pool
+        .reserve({ stream: STREAM, term: 1 })
+        .catch((e: unknown) => e);
+      expect(thrown).to.be.instanceOf(AppError).and.have.property('code', 'REDIS_UNAVAILABLE');
+      await pool.release('l');
+      await pool.reportSuccess('a');
+      const server = await startRedis({ port: fixture.server.port });
+      try {
+        await until('the engine is there', async () =>
+          (await pool.list().catch(() => [])).some(({ id }) => id === 'a'),
+        );
+      } finally {
+        await pool.stop();
+        await fixture.close();
+        await server.stop();
+      }
+    } finally {
+      await pool.stop();
+    }
+  });
+});
