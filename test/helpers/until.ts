@@ -6,7 +6,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   ms = 5_000,
 ): Promise<NonNullable<T>> {
-  for (const end = Date.now() + ms; ; ) {
+  for (const end = Date.now() + ms; ;) {
     const value = await condition();
     if (value) return value;
     if (Date.now() >= end) throw new Error(`waited ${String(ms)} ms in vain: ${what}`);

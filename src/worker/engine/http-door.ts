@@ -180,8 +180,6 @@ class GotAnswer implements HttpAnswer {
     this.#closed = true;
     const socket = this.#socket;
     this.#stream.destroy();
-    // The status line of a withheld answer may never come: got closes only what it has (3.1).
-    socket?.destroy();
     if (socket !== null && !socket.closed) await onceClosed(socket);
   }
 

@@ -123,10 +123,15 @@ export class TsChunker {
     };
   }
 
-  /** When `flushDue` has something to cut, in the caller's `now`; `null` while nothing waits. */
+  /**
+   * When `flushDue` has something to cut, in the caller's `now`; `null` until the next push when
+   * nothing waits, or only a PES that more bytes must decide.
+   */
   get flushAt(): number | null {
-    const waits = this.#phase === ChunkerPhase.Running && this.#queue.length > 0;
-    return waits ? this.#pendingSince + this.#options.flushMs : null;
+    const waits = this.#queue.length > 0 && this.#candidate !== 0;
+    return waits && this.#phase === ChunkerPhase.Running
+      ? this.#pendingSince + this.#options.flushMs
+      : null;
   }
 
   /** Takes bytes cut anywhere; they must not change afterwards, chunks may be slices of them. */
@@ -139,7 +144,7 @@ export class TsChunker {
   flushDue(): CutChunk | null {
     const flushAt = this.flushAt;
     this.#now = this.#options.now();
-    if (flushAt === null || this.#now < flushAt || this.#candidate === 0) return null;
+    if (flushAt === null || this.#now < flushAt) return null;
     return this.#cut();
   }
 

@@ -6,6 +6,8 @@ import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import { EngineFaultKind, type EngineEnd } from '../../../src/worker/contracts.js';
 import type { EngineListing } from '../../../src/worker/engine/engine-listing.js';
 import { EnginePool, type EnginePoolDeps } from '../../../src/worker/engine/engine-pool.js';
+import type { ReserveRequest } from '../../../src/shared/redis/engine-records.js';
+import { RedisEngineStore } from '../../../src/shared/redis/engine-store.js';
 import { startRedis } from '../../helpers/redis-server.js';
 import { until } from '../../helpers/until.js';
 import { keys, openStore, record, type StoreFixture } from './redis-fixture.js';
@@ -177,6 +179,38 @@ describe('the engine pool', () => {
       ok: false,
       reasons: { total: 2, draining: 0, unhealthy: 2, excluded: 0, full: 0 },
     });
+  });
+});
+
+describe('the engine pool with a Redis whose answers get lost', () => {
+  class LossyStore extends RedisEngineStore {
+    override async reserve(request: ReserveRequest): Promise<never> {
+      await super.reserve(request);
+      throw new Error('Command timed out');
+    }
+  }
+
+  it('holds no slot that nobody knows of', async () => {
+    const fixture = await openStore();
+    const pool = new EnginePool({
+      store: new LossyStore(fixture.redis, keys),
+      log: silentLogger,
+      worker: 'h:1:aa' as WorkerId,
+      source: 'config:h:8000',
+      configured: [address('a')],
+      maxStreamsPerEngine: 4,
+    });
+    try {
+      await pool.start();
+      const thrown: unknown = await pool
+        .reserve({ stream: STREAM, term: 1 })
+        .catch((error: unknown) => error);
+      expect(thrown).to.have.property('code', 'REDIS_UNAVAILABLE');
+      await until('the slot is free', async () => (await pool.list())[0]?.load === 0);
+    } finally {
+      await pool.stop();
+      await fixture.close();
+    }
   });
 });
 

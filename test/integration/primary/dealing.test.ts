@@ -26,7 +26,9 @@ describe('dealing', function () {
     const shares = new Map<number, number>();
     for (const { startedBy } of players) shares.set(startedBy, (shares.get(startedBy) ?? 0) + 1);
     expect([...shares.values()]).to.deep.equal([5, 5]);
-    expect((await toy.statuses()).map(({ vitals }) => vitals !== null)).to.deep.equal([true, true]);
+    await until('both have told of their five', async () =>
+      (await toy.statuses()).every(({ vitals }) => vitals?.clients === 5),
+    );
   });
 
   it('serves 2,000 connections that come within 2 s, and forgets them afterwards', async () => {

@@ -35,6 +35,9 @@ describe('EmbeddedRedis', () => {
     return redis;
   };
 
+  const directories = (): string[] =>
+    readdirSync(ownTmp).filter((name) => name.startsWith('acestream-proxy-redis-'));
+
   // Tests that run beside this one have their own servers and directories.
   before(() => {
     ownTmp = mkdtempSync(join(tmpdir(), 'embedded-redis-test-'));
@@ -53,7 +56,7 @@ describe('EmbeddedRedis', () => {
       await redis.stop();
       if (pid !== null) await until(() => processesOf(pid).length === 0, 'no process is left');
     }
-    expect(readdirSync(ownTmp), 'a directory was left behind').to.deep.equal([]);
+    expect(directories(), 'a directory was left behind').to.deep.equal([]);
   });
 
   it('answers on the preferred port, bounded, without persistence and with the database asked for', async () => {
@@ -177,14 +180,19 @@ describe('EmbeddedRedis', () => {
       ['--import', 'tsx', '--input-type=module', '--eval', script],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    const [line] = (await once(primary.stdout, 'data')) as [Buffer];
-    const [pid = 0, port = 0] = line.toString().trim().split(' ').map(Number);
-    expect(await redisProcessId(HOST, port, 1_000)).to.equal(pid);
-    expect(readdirSync(ownTmp)).to.have.length(1);
-    primary.kill('SIGKILL');
+    let pid = 0;
+    try {
+      const [line] = (await once(primary.stdout, 'data')) as [Buffer];
+      const [serverPid = 0, port = 0] = line.toString().trim().split(' ').map(Number);
+      pid = serverPid;
+      expect(await redisProcessId(HOST, port, 1_000)).to.equal(pid);
+      expect(directories()).to.have.length(1);
+    } finally {
+      primary.kill('SIGKILL');
+    }
     await once(primary, 'exit');
     await until(() => processesOf(pid).length === 0, 'the server and its watcher are gone');
-    await until(() => readdirSync(ownTmp).length === 0, 'its directory is gone');
+    await until(() => directories().length === 0, 'its directory is gone');
   });
 });
 

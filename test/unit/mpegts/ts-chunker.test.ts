@@ -194,6 +194,7 @@ describe('TsChunker', () => {
     bench.now = 100;
     expect(bench.chunker.flushDue()?.bytes.length).to.equal(late * 188);
     bench.now = 200;
+    expect(bench.chunker.flushAt, 'a timer has nothing to wait for').to.equal(null);
     expect(bench.chunker.flushDue()).to.equal(null);
     bench.chunker.push(Buffer.concat(writer.packets.slice(late + 2)));
     expect(bench.chunker.flushDue()?.joins).to.deep.equal([0]);

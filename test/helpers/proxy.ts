@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import type { SimulatedEngine } from '../simulator/engine.js';
+import { ProcessTree } from './process-tree.js';
+import { startRedis, type TestRedis } from './redis-server.js';
+import { until } from './until.js';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/primary/main.js', import.meta.url));
+
+/** Everything short, so that a test sees the end of every wait. Seconds unless the name says ms. */
+export const FAST: Readonly<Record<string, string>> = {
+  PROXY_GRACE_PERIOD: '0.6',
+  PROXY_STALL_TIMEOUT: '1',
+  PROXY_INIT_TIMEOUT: '5',
+  PROXY_CONNECTION_TIMEOUT: '2',
+  PROXY_OWNER_LOCK_TTL: '2',
+  PROXY_HEARTBEAT_INTERVAL: '1',
+  PROXY_CLEANUP_INTERVAL: '2',
+  PROXY_JOIN_BEHIND: '0.5',
+  PROXY_SHUTDOWN_TIMEOUT: '5',
+};
+
+export interface ProxyOptions {
+  readonly engines?: readonly SimulatedEngine[];
+  readonly workers?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** A Redis that others use too; else the proxy gets one of its own, which ends with it. */
+  readonly redis?: TestRedis;
+}
+
+/** The real process tree, as `npm start` starts it, on a Redis that the test can look into. */
+export class Proxy {
+  readonly tree: ProcessTree;
+  readonly redis: TestRedis;
+  readonly look: Redis;
+  readonly port: number;
+  readonly #ownsRedis: boolean;
+
+  constructor(parts: {
+    tree: ProcessTree;
+    redis: TestRedis;
+    look: Redis;
+    port: number;
+    ownsRedis: boolean;
+  }) {
+    this.tree = parts.tree;
+    this.redis = parts.redis;
+    this.look = parts.look;
+    this.port = parts.port;
+    this.#ownsRedis = parts.ownsRedis;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${String(this.port)}`;
+  }
+
+  media(id: string, kind = 'id'): string {
+    return `${this.url}/ace/getstream?${kind}=${id}`;
+  }
+
+  /** Process ids of the workers that live. */
+  workers(): number[] {
+    return this.tree.children();
+  }
+
+  /** Process id of the worker that owns a stream, from the lock in Redis. */
+  async ownerPid(id: string): Promise<number> {
+    const owner = await until(
+      `an owner of ${id}`,
+      () => this.look.get(`ace_proxy:stream:${id}:owner`),
+      10_000,
+    );
+    return Number(owner.split(':').at(-2));
+  }
+
+  async keys(pattern = 'ace_proxy:stream:*'): Promise<string[]> {
+    return this.look.keys(pattern);
+  }
+
+  /** Resolves when nothing of any stream is left in Redis. */
+  async untilNoKeys(ms = 5_000): Promise<void> {
+    await until('all keys of all streams are gone', async () => !(await this.keys()).length, ms);
+  }
+
+  async json(path: string, init?: RequestInit): Promise<{ status: number; body: unknown }> {
+    const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000), ...init });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
+  }
+
+  /** Ends it as pm2 would; resolves to the exit code. Kills what does not end. */
+  async stop(): Promise<number | null> {
+    this.tree.children();
+    this.tree.signal('SIGTERM');
+    const stopped = await Promise.race([
+      this.tree.exited,
+      new Promise<null>((resolve) => setTimeout(resolve, 10_000, null).unref()),
+    ]);
+    await this.tree.end();
+    this.look.disconnect();
+    if (this.#ownsRedis) await this.redis.stop();
+    return stopped?.code ?? null;
+  }
+}
+
+export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
+  if (!existsSync(PROGRAM)) throw new Error('not built: run "npm run build" first');
+  const redis = options.redis ?? (await startRedis());
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env['PATH'],
+    HOME: process.env['HOME'],
+    ...FAST,
+    LOG_FORMAT: 'json',
+    PROXY_PORT: '0',
+    PROXY_HOST: '127.0.0.1',
+    PROXY_WORKERS: String(options.workers ?? 2),
+    REDIS_URL: redis.url,
+    ...(options.engines?.length && {
+      ACE_ENGINES: options.engines.map(({ address }, i) => `${address};id=e${String(i + 1)}`).join(','),
+    }),
+    ...options.env,
+  };
+  const tree = new ProcessTree({ argv: [PROGRAM], env });
+  const { port } = await tree.line('listening on', 15_000);
+  const workers = options.workers ?? 2;
+  await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
+  const look = new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+  look.on('error', () => undefined);
+  return new Proxy({ tree, redis, look, port: Number(port), ownsRedis: !options.redis });
+}
