@@ -30,7 +30,7 @@ export interface RedisExit {
  */
 const SCRIPT = `
 directory=$1; shift
-( read -r _ <&3 || {  rmdir "$directory"; } ) 0</dev/null >/dev/null 2>&1 &
+( read -r _ <&3 || { kill -KILL $$; rmdir "$directory"; } ) 0</dev/null >/dev/null 2>&1 &
 exec "$@" 3<&-
 `;
 

@@ -7,7 +7,7 @@ import type { KeyType, StreamId } from '../shared/ids.js';
 
 /** PAT and PMT as they stood where a chunk begins, and what a joiner must know of them. */
 export interface Tables {
-  /** The PAT packet(s), then the PMT packet(s): whole 188-byte packets as the engine sent them. */
+  /** The PAT packet(s), then the PMT packet(s): whole 188-byte packets with the engine's sections. */
   readonly packets: Buffer;
   readonly pmtPids: readonly number[];
   /** PID whose random access points count; `null` for radio. */

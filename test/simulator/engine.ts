@@ -100,8 +100,10 @@ export class SimulatedEngine implements EngineContext {
   /** Dies like a crashed process: connections reset, sessions forgotten, port refused until `revive`. */
   async kill(): Promise<void> {
     this.#halt();
+    // The resets go first: the end of a session would say FIN.
+    const closed = this.#listener.close();
     for (const session of this.table.live) this.table.end(session, 'restart');
-    await this.#listener.close();
+    await closed;
   }
 
   async revive(): Promise<void> {
@@ -111,8 +113,9 @@ export class SimulatedEngine implements EngineContext {
 
   async restart(downMs: number): Promise<void> {
     await this.kill();
+    const { life } = this;
     await delay(downMs);
-    await this.revive();
+    if (this.life === life) await this.revive();
   }
 
   set(knobs: Partial<Knobs>): void {

@@ -4,54 +4,18 @@ import type { StreamId } from '../../../src/shared/ids.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import {
   EngineFaultKind,
-  type EngineEnd,
-  type EngineReader,
   type EngineSession,
   type EngineStat,
 } from '../../../src/worker/contracts.js';
 import { startSession } from '../../../src/worker/engine/acestream-session.js';
-import { EngineFault } from '../../../src/worker/engine/engine-fault.js';
-import { openPlayback, type OpenOptions } from '../../../src/worker/engine/open-playback.js';
+import { openPlayback } from '../../../src/worker/engine/open-playback.js';
 import { stopSession } from '../../../src/worker/engine/stop-session.js';
 import { startEngine, type EngineOptions, type SimulatedEngine } from '../../simulator/engine.js';
 import { until } from '../../helpers/until.js';
-import { addressOf, startRawEngine, type RawEngine } from './raw-engine.js';
+import { faultOf, listen, openOptions } from './playback-fixture.js';
+import { addressOf } from './raw-engine.js';
 
 const STREAM = 'cd'.repeat(20) as StreamId;
-
-function options(changes: Partial<OpenOptions> = {}): OpenOptions {
-  return {
-    signal: new AbortController().signal,
-    connectTimeoutMs: 1_000,
-    headerTimeoutMs: 3_000,
-    stallTimeoutMs: 1_000,
-    readBytes: 8_192,
-    log: silentLogger,
-    ...changes,
-  };
-}
-
-async function faultOf(work: Promise<unknown>): Promise<EngineFault> {
-  const thrown: unknown = await work.then(
-    () => null,
-    (error: unknown) => error,
-  );
-  expect(thrown).to.be.instanceOf(EngineFault);
-  return thrown as EngineFault;
-}
-
-interface Heard {
-  readonly reads: Buffer[];
-  readonly ends: EngineEnd[];
-  bytes(): Buffer;
-}
-
-function listen(reader: EngineReader): Heard {
-  const reads: Buffer[] = [];
-  const ends: EngineEnd[] = [];
-  reader.start({ onData: (bytes) => reads.push(bytes), onEnd: (end) => ends.push(end) });
-  return { reads, ends, bytes: () => Buffer.concat(reads) };
-}
 
 describe('reading the playback URL', () => {
   let engine: SimulatedEngine;
@@ -81,7 +45,7 @@ describe('reading the playback URL', () => {
   for (const framing of ['close', 'chunked', 'content-length-huge'] as const) {
     it(`gives every byte, framed by ${framing} and without a Content-Type`, async () => {
       await using({ framing, contentType: '' });
-      const reader = await openPlayback(session, options());
+      const reader = await openPlayback(session, openOptions());
       const heard = listen(reader);
       await until('a second of media', () => heard.bytes().length > 500_000);
       await reader.close();
@@ -93,7 +57,7 @@ describe('reading the playback URL', () => {
 
   it('gathers small reads', async () => {
     await using({ burstSeconds: 0, bitrate: 1_000_000 });
-    const reader = await openPlayback(session, options({ readBytes: 4_096 }));
+    const reader = await openPlayback(session, openOptions({ readBytes: 4_096 }));
     const heard = listen(reader);
     await until('some media', () => heard.bytes().length > 100_000);
     await reader.close();
@@ -104,7 +68,7 @@ describe('reading the playback URL', () => {
 
   it('says nothing after it was closed, and its socket is gone by then', async () => {
     await using();
-    const reader = await openPlayback(session, options());
+    const reader = await openPlayback(session, openOptions());
     const heard = listen(reader);
     await until('media', () => heard.reads.length > 0);
     await reader.close();
@@ -133,7 +97,7 @@ describe('reading the playback URL', () => {
   for (const [name, knobs, kind, reason] of ends) {
     it(`takes ${name} for a fault, once`, async () => {
       await using(knobs);
-      const reader = await openPlayback(session, options({ stallTimeoutMs: 400 }));
+      const reader = await openPlayback(session, openOptions({ stallTimeoutMs: 400 }));
       const heard = listen(reader);
       await until('the end', () => heard.ends.length > 0);
       await delay(50);
@@ -149,7 +113,7 @@ describe('reading the playback URL', () => {
     const stats: EngineStat[] = [];
     const reader = await openPlayback(
       session,
-      options({ headerTimeoutMs: 2_000, onStat: (stat) => stats.push(stat) }),
+      openOptions({ headerTimeoutMs: 2_000, onStat: (stat) => stats.push(stat) }),
     );
     expect(stats.map(({ status }) => status)).to.include('prebuf');
     await reader.close();
@@ -159,7 +123,7 @@ describe('reading the playback URL', () => {
     await using({ preset: 'dead-channel' });
     const begin = Date.now();
     const fault = await faultOf(
-      openPlayback(session, options({ headerTimeoutMs: 8_000, noPeersMs: 1_500 })),
+      openPlayback(session, openOptions({ headerTimeoutMs: 8_000, noPeersMs: 1_500 })),
     );
     expect(fault).to.include({ kind: EngineFaultKind.Timeout, reason: 'no-peers' });
     expect(Date.now() - begin).to.be.within(1_400, 4_000);
@@ -167,7 +131,7 @@ describe('reading the playback URL', () => {
 
   it('gives up when nothing is heard of the engine', async () => {
     await using({ playbackOpen: 'never', statMode: 'hang' });
-    const fault = await faultOf(openPlayback(session, options({ headerTimeoutMs: 300 })));
+    const fault = await faultOf(openPlayback(session, openOptions({ headerTimeoutMs: 300 })));
     expect(fault).to.include({ kind: EngineFaultKind.Timeout, reason: 'header-timeout' });
   });
 
@@ -177,7 +141,7 @@ describe('reading the playback URL', () => {
     let asked = 0;
     const extend = (): boolean => (asked += 1) > 0;
     const fault = await faultOf(
-      openPlayback(session, options({ headerTimeoutMs: 200, maxHeaderMs: 1_300, extend })),
+      openPlayback(session, openOptions({ headerTimeoutMs: 200, maxHeaderMs: 1_300, extend })),
     );
     expect(fault.reason).to.equal('header-timeout');
     expect(asked).to.be.within(1, 3);
@@ -187,7 +151,7 @@ describe('reading the playback URL', () => {
   it('ends at once with the reason of the abort', async () => {
     await using({ playbackOpen: 'never' });
     const abort = new AbortController();
-    const opening = openPlayback(session, options({ signal: abort.signal }));
+    const opening = openPlayback(session, openOptions({ signal: abort.signal }));
     await until('the opening is under way', () => engine.witness.connections === 2);
     abort.abort(new Error('nobody watches'));
     const thrown: unknown = await opening.catch((error: unknown) => error);
@@ -203,7 +167,7 @@ describe('reading the playback URL', () => {
   for (const [playbackOpen, kind, reason] of refusals) {
     it(`says what a refusal means: ${String(playbackOpen)}`, async () => {
       await using({ timeScale: 0.05, ...(playbackOpen && { playbackOpen }) });
-      const fault = await faultOf(openPlayback(session, options()));
+      const fault = await faultOf(openPlayback(session, openOptions()));
       expect(fault.kind, fault.message).to.equal(kind);
       expect(fault.reason).to.be.oneOf([reason, `http-${String(playbackOpen)}`]);
     });
@@ -211,9 +175,9 @@ describe('reading the playback URL', () => {
 
   it('knows a second reader by its two status lines', async () => {
     await using({ secondReader: 'double-status-line' });
-    const first = await openPlayback(session, options());
+    const first = await openPlayback(session, openOptions());
     const heard = listen(first);
-    const fault = await faultOf(openPlayback(session, options()));
+    const fault = await faultOf(openPlayback(session, openOptions()));
     expect(fault).to.include({ kind: EngineFaultKind.Conflict, reason: 'second-reader' });
     const { length } = heard.bytes();
     await until('the first reader goes on', () => heard.bytes().length > length);
@@ -226,7 +190,7 @@ describe('reading the playback URL', () => {
   it('opens the same URL again after its socket is closed, without meeting itself', async () => {
     await using();
     for (let round = 0; round < 5; round += 1) {
-      const reader = await openPlayback(session, options());
+      const reader = await openPlayback(session, openOptions());
       const heard = listen(reader);
       await until('media', () => heard.reads.length > 0);
       await reader.close();
@@ -236,14 +200,14 @@ describe('reading the playback URL', () => {
 
   it('follows redirects whose bodies never end, on the own address only', async () => {
     await using({ redirects: 4, hostMode: 'wrong-port', redirectKeepOpen: true });
-    const reader = await openPlayback(session, options());
+    const reader = await openPlayback(session, openOptions());
     await reader.close();
     expect(engine.witness.foreignContacts).to.equal(0);
   });
 
   it('gives an engine up that redirects to what only another host has', async () => {
     await using({ redirectTarget: 'foreign' });
-    const fault = await faultOf(openPlayback(session, options()));
+    const fault = await faultOf(openPlayback(session, openOptions()));
     expect(fault).to.include({ kind: EngineFaultKind.Engine, reason: 'foreign-redirect' });
     expect(engine.witness.foreignContacts).to.equal(0);
   });
@@ -251,82 +215,19 @@ describe('reading the playback URL', () => {
   it('does not follow a loop for ever', async () => {
     await using({ redirectTarget: 'loop' });
     const before = engine.witness.connections;
-    const fault = await faultOf(openPlayback(session, options()));
+    const fault = await faultOf(openPlayback(session, openOptions()));
     expect(fault).to.include({ kind: EngineFaultKind.Engine, reason: 'redirect-loop' });
     expect(engine.witness.connections - before).to.equal(6);
   });
 
   it('does not take its own blocked event loop for silence of the engine', async () => {
     await using();
-    const reader = await openPlayback(session, options({ stallTimeoutMs: 300 }));
+    const reader = await openPlayback(session, openOptions({ stallTimeoutMs: 300 }));
     const heard = listen(reader);
     await until('media', () => heard.reads.length > 0);
     for (const end = Date.now() + 600; Date.now() < end;);
     await delay(100);
     expect(heard.ends).to.deep.equal([]);
     await reader.close();
-  });
-});
-
-describe('a playback answer byte by byte', () => {
-  let raw: RawEngine;
-  const sessionOf = (): EngineSession => ({
-    engine: addressOf(raw),
-    selector: { stream: STREAM, keyType: 'content_id' },
-    acceptedAs: 'content_id',
-    pid: 'p',
-    playbackSessionId: 's',
-    playbackPath: '/ace/r/1/2',
-    statPath: null,
-    commandPath: null,
-    infohash: null,
-    isLive: true,
-    isEncrypted: false,
-  });
-  afterEach(async () => {
-    await until('nothing is left open', () => raw.openSockets === 0);
-    await raw.close();
-  });
-
-  it('keeps what came before the reader was started', async () => {
-    raw = await startRawEngine((socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nabc'));
-    const reader = await openPlayback(sessionOf(), options());
-    await delay(50);
-    const heard = listen(reader);
-    await until('the end', () => heard.ends.length > 0);
-    expect(heard.bytes().toString()).to.equal('abc');
-    expect(heard.ends[0]?.reason).to.equal('eof');
-  });
-
-  it('hands small reads over after 20 ms', async () => {
-    raw = await startRawEngine((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nabc'));
-    const reader = await openPlayback(sessionOf(), options());
-    const heard = listen(reader);
-    await until('the bytes', () => heard.bytes().toString() === 'abc', 500);
-    await reader.close();
-  });
-
-  it('refuses a redirect without a path', async () => {
-    raw = await startRawEngine((socket) =>
-      socket.end('HTTP/1.1 302 Found\r\nLocation: mailto:a@b\r\n\r\n'),
-    );
-    expect(await faultOf(openPlayback(sessionOf(), options()))).to.include({
-      reason: 'bad-redirect',
-    });
-  });
-
-  it('reads the text of an error that does not end', async () => {
-    raw = await startRawEngine((socket) =>
-      socket.write('HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\nstart timeout'),
-    );
-    expect(await faultOf(openPlayback(sessionOf(), options()))).to.include({
-      reason: 'start-timeout',
-    });
-  });
-
-  it('may be cut in its headers', async () => {
-    raw = await startRawEngine((socket) => socket.end('HTTP/1.1 200 OK\r\nServer: x'));
-    const fault = await faultOf(openPlayback(sessionOf(), options()));
-    expect(fault.kind).to.be.oneOf([EngineFaultKind.Session, EngineFaultKind.Engine]);
   });
 });

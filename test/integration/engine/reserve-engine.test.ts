@@ -157,7 +157,7 @@ describe('the reservation of an engine', () => {
           await fixture.redis.flushall();
           const model = new Model();
           engines.forEach(({ healthy, assigned, ...changes }, i) => {
-            model.engines.set(`e${i}`, { ...record(`e${i}`, changes), healthy, assigned });
+            model.engines.set(`e${i}`, { record: record(`e${i}`, changes), healthy, assigned });
           });
           reservations.forEach(({ engine: of, ...rest }, i) => {
             model.held.set(`h${i}`, { ...rest, engine: `e${of}` });
@@ -187,7 +187,8 @@ function boolean(oneIn: number): fc.Arbitrary<boolean> {
   return fc.nat(oneIn - 1).map((n) => n === 0);
 }
 
-interface ModelEngine extends EngineRecord {
+interface ModelEngine {
+  readonly record: EngineRecord;
   readonly healthy: boolean | null;
   assigned: number | null;
 }
@@ -220,33 +221,34 @@ class Model {
     const reasons = { total: 0, draining: 0, unhealthy: 0, excluded: 0, full: 0 };
     const free: ModelEngine[] = [];
     for (const engine of this.engines.values()) {
+      const { id, draining, withheld, max } = engine.record;
       reasons.total += 1;
-      if (engine.draining || engine.withheld) reasons.draining += 1;
+      if (draining || withheld) reasons.draining += 1;
       else if (engine.healthy === false) reasons.unhealthy += 1;
-      else if (exclude.includes(engine.id)) reasons.excluded += 1;
-      else if (load(engine.id) >= (engine.max ?? defaultMax)) reasons.full += 1;
+      else if (exclude.includes(id)) reasons.excluded += 1;
+      else if (load(id) >= (max ?? defaultMax)) reasons.full += 1;
       else free.push(engine);
     }
     const [best] = free.sort(
       (a, b) =>
-        load(a.id) - load(b.id) ||
-        Number(b.forwarded) - Number(a.forwarded) ||
+        load(a.record.id) - load(b.record.id) ||
+        Number(b.record.forwarded) - Number(a.record.forwarded) ||
         (a.assigned ?? 0) - (b.assigned ?? 0) ||
-        (a.id < b.id ? -1 : 1),
+        (a.record.id < b.record.id ? -1 : 1),
     );
     if (best === undefined) return reasons;
     best.assigned = this.#turn += 1;
-    this.held.set(lease, { engine: best.id, stream, term, expired: false });
-    return best.id;
+    this.held.set(lease, { engine: best.record.id, stream, term, expired: false });
+    return best.record.id;
   }
 
   async store({ redis, store }: StoreFixture): Promise<void> {
     const now = Date.now();
     await store.sync(
       'test',
-      [...this.engines.values()].map(({ healthy: _h, assigned: _a, ...r }) => r),
+      [...this.engines.values()].map((engine) => engine.record),
     );
-    for (const { id, healthy, assigned } of this.engines.values()) {
+    for (const [id, { healthy, assigned }] of this.engines) {
       if (healthy !== null) {
         await redis.hset(keys.health, id, JSON.stringify({ ...freshHealth(now), healthy }));
       }

@@ -7,12 +7,12 @@ import {
   type EngineSession,
 } from '../../../src/worker/contracts.js';
 import { startSession, type StartOptions } from '../../../src/worker/engine/acestream-session.js';
-import { EngineFault } from '../../../src/worker/engine/engine-fault.js';
 import { probe } from '../../../src/worker/engine/probe.js';
 import { readStat } from '../../../src/worker/engine/stat.js';
 import { stopSession } from '../../../src/worker/engine/stop-session.js';
 import { startEngine, type EngineOptions, type SimulatedEngine } from '../../simulator/engine.js';
 import { until } from '../../helpers/until.js';
+import { faultOf } from './playback-fixture.js';
 import { addressOf, startRawEngine } from './raw-engine.js';
 
 const STREAM = 'ab'.repeat(20) as StreamId;
@@ -34,15 +34,6 @@ function start(
   changes: Partial<StartOptions> = {},
 ): Promise<EngineSession> {
   return startSession(addressOf(engine), { stream: STREAM, keyType }, options(changes));
-}
-
-async function faultOf(work: Promise<unknown>): Promise<EngineFault> {
-  const thrown: unknown = await work.then(
-    () => null,
-    (error: unknown) => error,
-  );
-  expect(thrown).to.be.instanceOf(EngineFault);
-  return thrown as EngineFault;
 }
 
 describe('starting a session', () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { EmbeddedRedis, RedisServerMissing } from '../../../src/primary/embedded
 import type { EmbeddedRedisOptions } from '../../../src/primary/embedded-redis.js';
 import { probeRedis, redisProcessId } from '../../../src/primary/redis-probe.js';
 import { systemClock } from '../../../src/shared/clock.js';
+import type { Clock } from '../../../src/shared/clock.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 
 const HOST = '127.0.0.1';
@@ -109,18 +110,34 @@ describe('EmbeddedRedis', () => {
     await until(() => restarts === 1, 'the server is back');
   });
 
-  it('keeps trying while a stranger sits on its port', async () => {
-    const redis = await start();
-    const { port, pid } = redis;
-    process.kill(pid ?? 0, 'SIGSTOP');
-    process.kill(pid ?? 0, 'SIGKILL');
-    const stranger = await listenAsSoonAsPossible(port);
-    if (stranger !== null) {
-      await until(() => redis.state === 'backing-off', 'it notices');
-      await new Promise((resolve) => stranger.close(resolve));
-    }
-    await until(() => redis.state === 'running' && redis.pid !== pid, 'the server is back');
-    expect(await redisProcessId(HOST, port, 1_000)).to.equal(redis.pid);
+  it('keeps trying while a stranger sits on its port, and does not take it for its own', async () => {
+    let restarts = 0;
+    let hold: (callback: () => void) => void = () => undefined;
+    const firstTry = new Promise<() => void>((resolve) => (hold = resolve));
+    const clock: Clock = {
+      ...systemClock,
+      // The first try comes without delay: it is held back until the stranger sits there.
+      setTimeout: (callback, ms) => {
+        if (ms === 0) hold(callback);
+        return systemClock.setTimeout(ms === 0 ? () => undefined : callback, ms);
+      },
+    };
+    const redis = await start({ clock, onRestart: () => (restarts += 1) });
+    process.kill(redis.pid ?? 0, 'SIGKILL');
+    const goOn = await firstTry;
+    const info = '$20\r\n# Server\r\nprocess_id:1\r\n\r\n';
+    await withServer(
+      async () => {
+        goOn();
+        await until(() => redis.state === 'starting', 'it tries');
+        await until(() => redis.state === 'backing-off', 'it notices');
+        expect(restarts).to.equal(0);
+      },
+      info,
+      redis.port,
+    );
+    await until(() => restarts === 1, 'the server is back');
+    expect(await redisProcessId(HOST, redis.port, 1_000)).to.equal(redis.pid);
   });
 
   it('leaves no process, listener or directory when it is stopped, and may be stopped twice', async () => {
@@ -220,12 +237,13 @@ describe('probeRedis', () => {
 async function withServer(
   use: (port: number) => Promise<void>,
   reply: string | null = null,
+  at = 0,
 ): Promise<void> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.on('data', () => reply !== null && socket.write(reply));
   });
-  server.listen(0, HOST);
+  server.listen(at, HOST);
   await once(server, 'listening');
   try {
     await use((server.address() as AddressInfo).port);
@@ -241,14 +259,6 @@ async function unusedPort(): Promise<number> {
     return Promise.resolve();
   });
   return port;
-}
-
-async function listenAsSoonAsPossible(port: number): Promise<Server | null> {
-  const server = createServer((socket) => socket.destroy());
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(null));
-    server.listen(port, HOST, () => resolve(server));
-  });
 }
 
 /** Sends one inline command and gives back the raw reply. */
