@@ -264,7 +264,7 @@ export class WorkerHandle {
     const expected = this.#state === WorkerState.Draining && code === 0;
     clearTimeout(this.#deadline);
     this.#state = WorkerState.Dead;
-    const livedMs = this.#deps.clock.monotonic() - this.#bornAt;
+    const livedMs = Math.round(this.#deps.clock.monotonic() - this.#bornAt);
     this.#deps.events.onDead(this, { code, signal, livedMs, expected });
   }
 

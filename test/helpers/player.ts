@@ -23,6 +23,8 @@ export class Player {
   #bytes = 0;
   #closed = false;
   #error: string | null = null;
+  readonly #startedAt = Date.now();
+  #firstByteAt: number | null = null;
   #lastMediaAt = 0;
   #longestGap = 0;
   #tail = Buffer.alloc(0);
@@ -52,6 +54,11 @@ export class Player {
   /** Bytes of the body. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** From the connect to the first byte of the body, in ms; `null` before. */
+  get firstByteMs(): number | null {
+    return this.#firstByteAt === null ? null : this.#firstByteAt - this.#startedAt;
   }
 
   /** True when the other side ended or cut the connection (or `leave` was called). */
@@ -124,6 +131,7 @@ export class Player {
       this.#headDone = true;
     }
     if (body.length === 0) return;
+    this.#firstByteAt ??= Date.now();
     this.#bytes += body.length;
     if (record) this.#recorded.push(Buffer.from(body));
     this.#watchGap(body);

@@ -37,7 +37,7 @@ function stateOf(engine: SimulatedEngine): object {
     address,
     frozen,
     knobs,
-    witness: { ...witness, encodings: [...witness.encodings], hosts: [...witness.hosts] },
+    witness: witness.snapshot(),
     faults: witness.faults(),
     readers: engine.feeds.size,
   };

@@ -40,7 +40,7 @@ export interface Knobs {
   contentType: string;
   gzipBreaks: boolean;
 
-  /** The three below are read when the content is first started and then stand. */
+  /** This and the next three are read when a content is first started and then stand. */
   source: 'stamped' | 'picture';
   /** bit/s. */
   bitrate: number;
@@ -51,6 +51,7 @@ export interface Knobs {
   burstSeconds: number;
   /** 1 = real time, 0 = as fast as the socket takes it. */
   speed: number;
+  /** How often readers are fed; read when the engine starts. */
   tickMs: number;
   /** Bytes per second at most for one reader, also in the burst; 0 = no limit. */
   bandwidthCap: number;

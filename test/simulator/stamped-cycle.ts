@@ -28,13 +28,13 @@ export interface StampedCycle {
   units: Uint16Array;
   /** How many payload packets of its PID precede this packet in the cycle. */
   ordinals: Uint32Array;
-  /** Payload packets per cycle, by slot class (`Math.floor(slot / 2)` of media, or the table's own). */
+  /** Payload packets per cycle, by `counterOf(slot)`. */
   counts: Uint32Array;
   /** How many stamped packets precede this packet in the cycle. */
   stamps: Uint32Array;
   stampedPackets: number;
+  /** `payloadSum` of each packet as it stands in the template. */
   sums: Uint16Array;
-  /** Offset of the PTS inside a packet that starts a unit, by class (video, audio). */
   framesPerCycle: number;
 }
 

@@ -177,6 +177,30 @@ export class Witness {
     if (!this.violations.includes(text)) this.violations.push(text);
   }
 
+  /** The books as plain JSON. */
+  snapshot(): object {
+    return {
+      starts: this.starts,
+      startRequests: this.startRequests,
+      stops: this.stops,
+      stopsUnknown: this.stopsUnknown,
+      sessions: this.sessions,
+      maxReadersPerSession: this.maxReadersPerSession,
+      maxLiveSessionsPerContent: this.maxLiveSessionsPerContent,
+      statPerSecondMax: this.statPerSecondMax,
+      startsPerMinuteMax: this.startsPerMinuteMax,
+      pidsReused: this.pidsReused,
+      headRequests: this.headRequests,
+      rangeRequests: this.rangeRequests,
+      foreignContacts: this.foreignContacts,
+      encodings: [...this.encodings],
+      hosts: [...this.hosts],
+      violations: this.violations,
+      openSockets: this.openSockets,
+      connections: this.connections,
+    };
+  }
+
   /** All that is wrong now: the violations, sessions still live and sockets still open. */
   faults(): string[] {
     const live = this.sessions

@@ -120,7 +120,7 @@ describe('the reservation of an engine', () => {
     await fixture.store.sync('test', [record('a')]);
     await fixture.redis.hset(keys.registry, '0', 'not json');
     await fixture.redis.hset(keys.health, 'a', '"text"');
-    await fixture.redis.hset(keys.reservations, 'y', 'null', 'z', '{"engine":5}');
+    await fixture.redis.hset(keys.reservations, 'y', 'null', 'z', '{"expiresAt":9e12}');
     expect(await take('l1')).to.equal('a');
     expect((await fixture.store.list()).map((entry) => entry.record.id)).to.deep.equal(['a']);
   });

@@ -6,6 +6,7 @@ import { cleanOrphans, findOrphans, removeUnowned } from '../../../src/shared/in
 import { listClients, listStreams, showStream } from '../../../src/shared/inspect/read-model.js';
 import { requestKick, requestStop } from '../../../src/shared/inspect/requests.js';
 import { endedStreamView } from '../../../src/shared/inspect/stream-view.js';
+import { untilReady } from '../../../src/shared/redis/connections.js';
 import { parseStreamEvent } from '../../../src/shared/redis/events.js';
 import type { Keys } from '../../../src/shared/redis/keys.js';
 import { opsRedis } from '../../../src/shared/redis/ops-connection.js';
@@ -114,10 +115,10 @@ for (const hashTags of [false, true]) {
       const listen = async (stream: StreamId): Promise<unknown[]> => {
         const heard: unknown[] = [];
         const subscriber = redis.duplicate();
-        subscriber.on('message', (_channel, text) => heard.push(parseStreamEvent(text)));
-        await until(() => subscriber.status === 'ready');
-        await subscriber.subscribe(keys.stream(stream).events);
         closers.push(() => subscriber.disconnect());
+        subscriber.on('message', (_channel, text) => heard.push(parseStreamEvent(text)));
+        await untilReady(subscriber, 2_000);
+        await subscriber.subscribe(keys.stream(stream).events);
         return heard;
       };
       const closers: (() => void)[] = [];
@@ -132,7 +133,7 @@ for (const hashTags of [false, true]) {
         });
         expect(await redis.get(keys.stream(STREAM).stopRequest)).to.equal('api');
         expect(await redis.pttl(keys.stream(STREAM).stopRequest)).to.be.within(1, 30_000);
-        await until(() => heard.length > 0);
+        await until('the event', () => heard.length > 0);
         expect(heard).to.deep.equal([{ type: 'stream_stop', reason: 'api' }]);
       });
 
@@ -160,7 +161,7 @@ for (const hashTags of [false, true]) {
         const kick = { client: CLIENT, reason: 'api' };
         expect(await requestKick(redis, keys, STREAM, kick)).to.be.true;
         expect(await redis.pttl(keys.stream(STREAM).clientStop(CLIENT))).to.be.within(1, 60_000);
-        await until(() => heard.length > 0);
+        await until('the event', () => heard.length > 0);
         expect(heard).to.deep.equal([{ type: 'client_stop', client: CLIENT }]);
       });
 

@@ -1,6 +1,4 @@
 import { expect } from 'chai';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { PictureSource } from '../../simulator/media-picture.js';
 import { StampedSource } from '../../simulator/media-stamped.js';
 import { KEYFRAME_STYLES } from '../../simulator/codecs.js';
@@ -16,6 +14,7 @@ import {
   pidOf,
   readPcr,
 } from '../../simulator/ts-packet.js';
+import { decode, hasFfmpeg } from './ffmpeg.js';
 
 const SHAPE = { bitrate: 4_000_000, gop: 2, keyframes: 'h264' } as const;
 const SENDER = { session: 1, wallMs: 1_700_000_000_000 };
@@ -48,35 +47,6 @@ function counterFaults(bytes: Buffer): number {
   return faults;
 }
 
-/** What ffmpeg complains about while it decodes everything. */
-async function decode(bytes: Buffer): Promise<string> {
-  const ffmpeg = spawn('ffmpeg', [
-    '-v',
-    'warning',
-    '-f',
-    'mpegts',
-    '-i',
-    '-',
-    '-map',
-    '0',
-    '-f',
-    'null',
-    '-',
-  ]);
-  let text = '';
-  ffmpeg.stderr.on('data', (part: Buffer) => (text += part.toString()));
-  ffmpeg.stdin.end(bytes);
-  const [code] = (await once(ffmpeg, 'close')) as [number];
-  return code === 0 ? text : `exit code ${code}: ${text}`;
-}
-
-async function hasFfmpeg(): Promise<boolean> {
-  const probe = spawn('ffmpeg', ['-version'], { stdio: 'ignore' });
-  return new Promise((resolve) =>
-    probe.on('error', () => resolve(false)).on('close', () => resolve(true)),
-  );
-}
-
 describe('picture source', () => {
   const source = new PictureSource();
   const round = source.packetsPerRound;
@@ -93,7 +63,9 @@ describe('picture source', () => {
   it('is decoded by ffmpeg over many rounds without a complaint', async function () {
     if (!(await hasFfmpeg())) this.skip();
     const wrap = Math.floor(2 ** 33 / 90 / source.roundMs);
-    expect(await decode(source.render((wrap - 2) * round, round * 4))).to.equal('');
+    const { complaints, frames } = await decode(source.render((wrap - 2) * round, round * 4));
+    expect(complaints).to.equal('');
+    expect(frames).to.equal(800);
   }).timeout(30_000);
 
   it('gives as much as is due, packet for packet', () => {

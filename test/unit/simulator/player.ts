@@ -21,7 +21,11 @@ export interface RawAnswer {
 export function ask(
   engine: SimulatedEngine,
   target: string,
-  { method = 'GET', headers = {} as Record<string, string>, ms = 3000 } = {},
+  {
+    method = 'GET',
+    headers = {},
+    ms = 3000,
+  }: { method?: string; headers?: Record<string, string>; ms?: number } = {},
 ): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const socket = connect(engine.port, engine.host);

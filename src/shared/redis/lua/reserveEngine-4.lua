@@ -33,7 +33,8 @@ for i = 1, #all, 2 do
   if superseded or (tonumber(held.expiresAt) or 0) <= now then
     redis.call('HDEL', KEYS[3], all[i])
   else
-    load[held.engine] = (load[held.engine] or 0) + 1
+    local engine = held.engine or ''
+    load[engine] = (load[engine] or 0) + 1
   end
 end
 

@@ -23,11 +23,9 @@ export function mountEngines(router: Router, { enginePool }: HttpDeps, guards: G
       json({ limit: BODY_LIMIT }),
       async (request, response) => {
         const engine = parseEngineRequest(request.body);
-        await fromRedis(enginePool.register(engine));
-        response
-          .status(201)
-          .location(`/engines/${encodeURIComponent(engine.id)}`)
-          .json(engine);
+        const isNew = await fromRedis(enginePool.register(engine));
+        if (isNew) response.status(201).location(`/engines/${encodeURIComponent(engine.id)}`);
+        response.json(engine);
       },
     ],
   });

@@ -1,0 +1,92 @@
+import { EventEmitter } from 'node:events';
+
+import { expect } from 'chai';
+
+import type { WorkerMessage } from '../../../src/shared/ipc/messages.js';
+import { PrimaryLink } from '../../../src/worker/lifecycle/primary-link.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+
+class FakeChannel extends EventEmitter {
+  readonly sent: WorkerMessage[] = [];
+  /** Callbacks of what the primary has not read yet. */
+  readonly unread: ((error: Error | null) => void)[] = [];
+  reads = true;
+
+  send(
+    message: unknown,
+    _handle: undefined,
+    _options: undefined,
+    callback: (error: Error | null) => void,
+  ): boolean {
+    this.sent.push(message as WorkerMessage);
+    if (this.reads) callback(null);
+    else this.unread.push(callback);
+    return this.reads;
+  }
+}
+
+describe('PrimaryLink', () => {
+  let clock: FakeClock;
+  let channel: FakeChannel;
+  let link: PrimaryLink;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    channel = new FakeChannel();
+    link = new PrimaryLink({ clock, channel });
+  });
+  afterEach(() => {
+    link.close();
+    clock.restore();
+    expect(channel.listenerCount('message')).to.equal(0);
+  });
+
+  it('says hello first, then beats twice a second with what it is told to report', () => {
+    link.open();
+    link.reportWorkload(() => ({ clients: 3, streams: 2 }));
+    clock.tick(1_000);
+    expect(channel.sent.map(({ type }) => type)).to.deep.equal(['hello', 'heartbeat', 'heartbeat']);
+    const [, beat] = channel.sent;
+    if (beat?.type !== 'heartbeat') throw new Error('no heartbeat');
+    expect(beat.vitals).to.include({ clients: 3, streams: 2 });
+    expect(beat.vitals.rssBytes).to.be.greaterThan(0);
+    expect(beat.vitals.eventLoopLagMs).to.be.at.least(0);
+  });
+
+  it('does not pile up heartbeats before a primary that does not read', () => {
+    link.open();
+    channel.reads = false;
+    clock.tick(5_000);
+    expect(channel.sent.filter(({ type }) => type === 'heartbeat')).to.have.length(1);
+    channel.reads = true;
+    for (const done of channel.unread) done(null);
+    clock.tick(500);
+    expect(channel.sent.filter(({ type }) => type === 'heartbeat')).to.have.length(2);
+  });
+
+  it('survives a channel that is closed', async () => {
+    link.open();
+    channel.reads = false;
+    const delivered = link.deliver({ type: 'drained' });
+    channel.unread.at(-1)?.(new Error('EPIPE'));
+    await delivered;
+  });
+
+  it('gives each message to the handler of its type, with its socket or null', () => {
+    const seen: unknown[] = [];
+    link.on('connection', ({ connection }, socket) => seen.push([connection, socket]));
+    link.on('drain', ({ handover }) => seen.push(handover));
+    link.open();
+    channel.emit('message', { type: 'connection', connection: 4 }, undefined);
+    channel.emit('message', { type: 'drain', handover: true, deadlineMs: 1 });
+    channel.emit('message', { type: 'replay', connection: 5 });
+    channel.emit('message', { type: 'process:msg' });
+    channel.emit('message', null);
+    expect(seen).to.deep.equal([[4, null], true]);
+  });
+
+  it('says what to do when nobody started it', () => {
+    const orphan = new PrimaryLink({ clock, channel: new EventEmitter() });
+    expect(() => orphan.open()).to.throw('run the primary instead');
+  });
+});
