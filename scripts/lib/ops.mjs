@@ -102,14 +102,17 @@ async function readSettings(load, url) {
   }
 }
 
-/** Modules of `src/shared`: the compiled ones where there is a build, else the sources through tsx. */
+/**
+ * Modules of `src/shared`: the compiled ones where there is a build, else the sources through tsx.
+ * `node --import tsx scripts/…` wants the sources although there is a build.
+ */
 async function makeLoader() {
   const at = (path) => new URL(`../../${path}`, import.meta.url);
-  if (existsSync(at('dist/shared/redis/ops-connection.js'))) {
+  const throughTsx = process.execArgv.some((argument) => /(^|=)tsx$/.test(argument));
+  if (!throughTsx && existsSync(at('dist/shared/redis/ops-connection.js'))) {
     return (name) => import(at(`dist/shared/${name}.js`).href);
   }
-  const { register } = await import('tsx/esm/api');
-  register();
+  if (!throughTsx) (await import('tsx/esm/api')).register();
   return (name) => import(at(`src/shared/${name}.ts`).href);
 }
 

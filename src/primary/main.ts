@@ -86,7 +86,8 @@ class Keys {
       runtimeDir: process.env.XDG_RUNTIME_DIR,
       tmpDir: tmpdir(),
       uid: process.getuid?.() ?? 0,
-      instance: String(settings.port),
+      // Port 0 names no instance: two proxies of one user must not share a key file.
+      instance: String(settings.port || process.pid),
     });
     this.#log.info('no PROXY_API_KEY is set: a random key is in this file', { path: made.path });
     return made;

@@ -65,7 +65,7 @@ export interface WorkerDeps {
 }
 
 /** Heartbeats come each 500 ms; six missed ones are no scheduling delay any more. */
-const HUNG_MS = 3_000;
+const HUNG_MS = 2_000;
 /** Two missed heartbeats: deal to others while there are any. */
 const STALE_MS = 1_500;
 /** From the fork to `ready`; loading the code takes a second on a busy machine. */

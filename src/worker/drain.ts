@@ -38,10 +38,7 @@ export class Drain {
     this.#deps = deps;
   }
 
-  async run({
-    handover,
-    deadlineMs,
-  }: Extract<PrimaryMessage, { type: 'drain' }>): Promise<void> {
+  async run({ handover, deadlineMs }: Extract<PrimaryMessage, { type: 'drain' }>): Promise<void> {
     if (this.#running) return;
     this.#running = true;
     const { link, ledger, registry, server, logger } = this.#deps;

@@ -37,7 +37,6 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
     mediaRouter: makeMediaRouter({
       registry,
       clock,
-      onAnswered: (socket) => ledger.answered(socket),
       onPlaying: (socket, session) => ledger.playing(socket, session),
       onJoined: (seconds) => metrics.joinSeconds.observe(seconds),
     }),
@@ -50,7 +49,6 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
     apiKey: start.apiKey,
     apiKeyConfigured: start.apiKeyConfigured,
     stopStream: async (id) => (await requestStop(redis, keys, id, 'asked over HTTP')).found,
-    kickClient: (id, client) =>
-      requestKick(redis, keys, id, { client, reason: 'asked over HTTP' }),
+    kickClient: (id, client) => requestKick(redis, keys, id, { client, reason: 'asked over HTTP' }),
   };
 }

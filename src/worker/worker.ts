@@ -1,144 +1,53 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
-import { hostname } from 'node:os';
-import type { Clock } from '../shared/clock.js';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
-import type { Logger } from '../shared/log/logger.js';
-import { Metrics } from '../shared/metrics/definitions.js';
-import { ClientStore } from '../shared/redis/client-store.js';
-import { openConnections, untilReady } from '../shared/redis/connections.js';
-import { RedisEngineStore } from '../shared/redis/engine-store.js';
-import { EventBus } from '../shared/redis/event-bus.js';
-import { makeKeys } from '../shared/redis/keys.js';
-import { OwnerStore } from '../shared/redis/owner-store.js';
-import { RingStore } from '../shared/redis/ring-store.js';
 import { Drain } from './drain.js';
-import { EngineKeeper } from './engine/engine-keeper.js';
-import { EnginePool } from './engine/engine-pool.js';
 import { makeHttpDeps } from './http-deps.js';
 import { makeApp } from './http/app.js';
-import { makeServer } from './http/server.js';
+import { makeServer, type FedServer } from './http/server.js';
 import { ConnectionLedger } from './lifecycle/connection-ledger.js';
 import { MetricsCollector } from './lifecycle/metrics-collector.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
 import { replayRequest } from './lifecycle/replay.js';
-import { makeStreamMetrics } from './stream-counters.js';
-import { LeaseKeeper } from './stream/lease-keeper.js';
-import { OrphanSweeper } from './stream/orphan-sweeper.js';
-import { makeOwner } from './stream/owner-factory.js';
-import { StreamRegistry } from './stream/stream-registry.js';
+import { makeParts, type PartsInputs, type WorkerParts } from './parts.js';
 
-export interface WorkerInputs {
+export interface WorkerInputs extends PartsInputs {
   readonly link: PrimaryLink;
-  readonly start: Extract<PrimaryMessage, { type: 'start' }>;
-  readonly logger: Logger;
-  readonly clock: Clock;
 }
 
-/** ms; a worker that starts while Redis is away serves all the same: with 503 and a reason. */
-const REDIS_PATIENCE_MS = 3_000;
-
-/** Builds one worker in the order of the data's way and says `ready` when it serves. */
-export async function startWorker({ link, start, logger, clock }: WorkerInputs): Promise<void> {
-  const { settings, worker } = start;
-  const keys = makeKeys({ hashTags: settings.redis.hashTags });
-  const redis = openConnections(settings.redis, logger);
-  await untilReady(redis.control, REDIS_PATIENCE_MS).catch((error: unknown) =>
-    logger.warn('Redis does not answer yet', { error }),
-  );
-  const metrics = new Metrics();
-  const counters = makeStreamMetrics(metrics);
-  const bus = new EventBus(redis.subscriber);
-  const keepMs =
-    Math.max(settings.bufferTtlMs, settings.clientTtlMs, settings.cleanupMs * 2) +
-    settings.ownerLockTtlMs;
-
-  const engineStore = new RedisEngineStore(redis.control, keys.engines);
-  const pool = new EnginePool({
-    store: engineStore,
-    log: logger,
-    worker,
-    source: `config:${hostname()}:${String(settings.port)}`,
-    configured: settings.engines,
-    maxStreamsPerEngine: settings.maxStreamsPerEngine,
-  });
-  const { orchestratorUrl } = settings;
-  const keeper = new EngineKeeper({ store: engineStore, log: logger, worker, orchestratorUrl });
-
-  const owners = new OwnerStore({
-    redis: redis.control,
-    keys,
-    worker,
-    times: { lockMs: settings.ownerLockTtlMs, keepMs },
-  });
-  const ring = new RingStore({
-    data: redis.data,
-    keys,
-    worker,
-    chunkLifeMs: settings.bufferTtlMs,
-    keepMs,
-  });
-  const clients = new ClientStore({
-    redis: redis.control,
-    keys,
-    worker,
-    leaseMs: settings.clientTtlMs,
-  });
-  const leases = new LeaseKeeper({
-    store: clients,
-    settings,
-    clock,
-    logger,
-    onAskedToLeave: (client) => registry.close(client, 'kicked'),
-  });
-  const ownerDeps = { worker, settings, owners, ring, pool, metrics: counters, clock };
-  const registry: StreamRegistry = new StreamRegistry({
-    settings,
-    owners,
-    clock,
-    deps: {
-      settings,
-      keys,
-      bus,
-      clients,
-      owners,
-      ring,
-      leases,
-      metrics: counters,
-      clock,
-      logger,
-      makeOwner: (session, ownership) => makeOwner(ownerDeps, session, ownership),
-      onOwning: (stream, term) => link.send({ type: 'owning', stream, term }),
-      onReleased: (stream) => link.send({ type: 'released', stream }),
-    },
-  });
-  const sweeper = new OrphanSweeper({
-    owners,
-    clients,
-    owned: () => registry.owned(),
-    releaseSlot: (lease) => pool.release(lease),
-    cleanupMs: settings.cleanupMs,
-    clock,
-    logger,
-  });
-
+/** Starts one worker and says `ready` when it serves. */
+export async function startWorker(inputs: WorkerInputs): Promise<void> {
+  const { link, start, logger, clock } = inputs;
+  const parts = await makeParts(inputs);
   const ledger = new ConnectionLedger({ link, clock });
+  const { metrics } = parts;
   const collector = new MetricsCollector({ link, clock, local: () => metrics.toJSON() });
+  const { keys, pool, registry } = parts;
+  const redis = parts.redis.control;
   const app = makeApp(
     makeHttpDeps({
-      start,
-      logger,
-      clock,
-      keys,
-      redis: redis.control,
-      pool,
-      registry,
-      ledger,
-      metrics,
-      collector,
+      ...{ start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector },
     }),
   );
   const server = makeServer(reportRequests(ledger, app));
+  takeConnections(inputs, parts, ledger, server);
+  takeDrain(inputs, parts, ledger, server);
+  link.reportWorkload(() => {
+    parts.counters.setLoad(registry.clientCount, registry.streamCount, registry.owned().length);
+    return { clients: registry.clientCount, streams: registry.streamCount };
+  });
+  ledger.reportPositions(() => registry.positions());
+  await parts.begin();
+  link.send({ type: 'ready' });
+  logger.info('worker ready');
+}
 
+/** The three ways in which a socket comes from the primary. */
+function takeConnections(
+  { link, logger }: WorkerInputs,
+  { registry }: WorkerParts,
+  ledger: ConnectionLedger,
+  server: FedServer,
+): void {
   link.on('connection', ({ connection }, socket) => {
     ledger.add(connection, socket, 'connection');
     if (socket !== null) server.serve(socket);
@@ -150,6 +59,7 @@ export async function startWorker({ link, start, logger, clock }: WorkerInputs):
   link.on('adopt', ({ connection, session, torn }, socket) => {
     ledger.add(connection, socket, 'adopt');
     if (socket === null) return;
+    // What a player sends is not read by anybody any more, but its end must be seen.
     socket.on('data', () => undefined);
     ledger.playing(socket, session);
     registry.adopt(session, socket, torn).catch((error: unknown) => {
@@ -157,34 +67,19 @@ export async function startWorker({ link, start, logger, clock }: WorkerInputs):
       socket.end();
     });
   });
-  link.reportWorkload(() => {
-    counters.setLoad(registry.clientCount, registry.streamCount, registry.owned().length);
-    return { clients: registry.clientCount, streams: registry.streamCount };
-  });
-  ledger.reportPositions(() => registry.positions());
-  const drain = new Drain({
-    link,
-    ledger,
-    registry,
-    server,
-    logger,
-    steps: [
-      { name: 'sweeper', run: () => sweeper.stop() },
-      { name: 'leases', run: () => leases.stop() },
-      { name: 'engine keeper', run: () => keeper.stop() },
-      { name: 'engine pool', run: () => pool.stop() },
-      { name: 'Redis', run: () => redis.close() },
-    ],
-  });
-  link.on('drain', (message) => void drain.run(message));
+}
 
-  await pool.start();
-  keeper.start();
-  leases.start();
-  registry.start();
-  sweeper.start();
-  link.send({ type: 'ready' });
-  logger.info('worker ready');
+function takeDrain(
+  { link, logger }: WorkerInputs,
+  parts: WorkerParts,
+  ledger: ConnectionLedger,
+  server: FedServer,
+): void {
+  const { registry } = parts;
+  const drain = new Drain({ link, ledger, registry, server, logger, steps: parts.endSteps });
+  link.on('drain', (message: Extract<PrimaryMessage, { type: 'drain' }>) => {
+    void drain.run(message);
+  });
 }
 
 /**
@@ -200,10 +95,15 @@ function reportRequests(ledger: ConnectionLedger, app: RequestListener): Request
         url: request.url ?? '/',
         headers: plainHeaders(request),
       });
-      response.once('finish', () => ledger.answered(socket));
     } else {
       ledger.answered(socket);
     }
+    // Before the first byte of the response: from there on nobody else can answer.
+    const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => typeof response;
+    response.writeHead = (...args: unknown[]) => {
+      ledger.answered(socket);
+      return writeHead(...args);
+    };
     app(request, response);
   };
 }

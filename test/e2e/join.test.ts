@@ -83,7 +83,9 @@ describe('A player that joins a running stream', () => {
       const file = join(folder, `${String(i)}.ts`);
       const body = player.body();
       await writeFile(file, body.subarray(0, body.length - (body.length % PACKET)));
-      expect(await decode(file)).to.deep.equal({ flags: 'K__', errors: '' });
+      const { flags, errors } = await decode(file);
+      expect(flags, 'flags of the first video packet').to.match(/^K/);
+      expect(errors, 'what ffmpeg complains about').to.equal('');
     }
     const waits = players.map(({ firstByteMs }) => firstByteMs ?? Infinity).sort((a, b) => a - b);
     process.stdout.write(`      first byte after ${waits.join(', ')} ms\n`);

@@ -10,14 +10,14 @@ export interface ScriptResult {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs `scripts/<name>` as an operator does, with nothing of ours in the environment. */
+/** Runs `scripts/<name>` on the sources, with nothing of ours in the environment. */
 export async function runScript(
   name: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<ScriptResult> {
   const clean = Object.entries(process.env).filter(([key]) => !/^(PROXY|ACE|REDIS)_/.test(key));
-  const child = spawn(process.execPath, [`scripts/${name}`, ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', `scripts/${name}`, ...args], {
     cwd: ROOT,
     env: { ...Object.fromEntries(clean), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

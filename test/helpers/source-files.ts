@@ -64,7 +64,7 @@ function importOf(node: ts.Node): { specifier: string; typeOnly: boolean } | nul
 
 function isTypeOnly(clause: ts.ImportClause | undefined): boolean {
   if (clause === undefined) return false;
-  if (clause.isTypeOnly) return true;
+  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
   const { name, namedBindings } = clause;
   return (
     name === undefined &&

@@ -38,6 +38,7 @@ export interface ClientDrop {
   readonly record: string;
   readonly stop: string;
   readonly lastDisconnect: string;
+  readonly metadata: string;
   readonly client: string;
   /** The worker that was found dead; empty when the record itself was missing. */
   readonly worker: string;

@@ -122,6 +122,7 @@ function dropOrphan(
     record: names.client(client),
     stop: names.clientStop(client),
     lastDisconnect: names.lastClientDisconnect,
+    metadata: names.metadata,
     client,
     worker: worker ?? '',
     now,

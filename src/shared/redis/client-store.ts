@@ -41,7 +41,7 @@ export class ClientStore {
     this.#leaseMs = options.leaseMs;
     this.#scripts = {
       join: defineScript(this.#redis, 'joinStream-6'),
-      leave: defineScript(this.#redis, 'leaveStream-4'),
+      leave: defineScript(this.#redis, 'leaveStream-5'),
       reap: defineScript(this.#redis, 'reapClients-2'),
       admit: defineScript(this.#redis, 'admit-1'),
     };
@@ -68,7 +68,13 @@ export class ClientStore {
   async leave(stream: StreamId, client: ClientId, now: number): Promise<number | null> {
     const keys = this.#keys.stream(stream);
     const left = (await this.#scripts.leave(
-      [keys.clients, keys.client(client), keys.clientStop(client), keys.lastClientDisconnect],
+      [
+        keys.clients,
+        keys.client(client),
+        keys.clientStop(client),
+        keys.lastClientDisconnect,
+        keys.metadata,
+      ],
       [client, this.#worker, now, this.#leaseMs],
     )) as number;
     if (left < 0) return null;

@@ -58,7 +58,8 @@ export interface ReserveRequest {
 }
 
 export type ReserveResult =
-  | { readonly ok: true; readonly engine: EngineRecord }
+  /** `alternatives`: engines that were free too. */
+  | { readonly ok: true; readonly engine: EngineRecord; readonly alternatives: number }
   | { readonly ok: false; readonly reasons: NoEngineReasons };
 
 export interface RenewRequest {

@@ -39,8 +39,14 @@ export class RedisEngineStore implements EngineStore {
         request.defaultMax,
         ...request.exclude,
       ],
-    )) as readonly [1, string] | readonly [0, number, number, number, number, number];
-    if (answer[0] === 1) return { ok: true, engine: JSON.parse(answer[1]) as EngineRecord };
+    )) as readonly [1, string, number] | readonly [0, number, number, number, number, number];
+    if (answer[0] === 1) {
+      return {
+        ok: true,
+        engine: JSON.parse(answer[1]) as EngineRecord,
+        alternatives: answer[2],
+      };
+    }
     const [, total, draining, unhealthy, excluded, full] = answer;
     return { ok: false, reasons: { total, draining, unhealthy, excluded, full } };
   }

@@ -21,14 +21,14 @@ export function classifyRedisFailure(thrown: unknown): RedisFailure {
 }
 
 /** The failure as what a player is told; a defect stays what it is. */
-export function toRedisError(thrown: unknown): unknown {
+export function toRedisError(thrown: unknown): Error {
   switch (classifyRedisFailure(thrown)) {
     case RedisFailure.Away:
       return new AppError('REDIS_UNAVAILABLE', {}, thrown);
     case RedisFailure.Full:
       return new AppError('REDIS_FULL', {}, thrown);
     case RedisFailure.Defect:
-      return thrown;
+      return thrown instanceof Error ? thrown : new Error(String(thrown));
   }
 }
 

@@ -15,6 +15,8 @@ export interface OpsConnection {
 const CONNECT_TIMEOUT_MS = 3_000;
 /** ms; a listing of a busy proxy reads much, a frozen Redis must not hold the terminal. */
 const COMMAND_TIMEOUT_MS = 5_000;
+/** ms; how long a frozen Redis may delay the end of the script. */
+const DISCONNECT_TIMEOUT_MS = 200;
 /** ms; life of `last_client_disconnect_time`, longer than any sensible grace period. */
 const LAST_DISCONNECT_TTL_MS = 60_000;
 
@@ -28,7 +30,8 @@ export async function openOpsConnection(settings: RedisSettings): Promise<OpsCon
   try {
     await withDeadline(redis.connect(), CONNECT_TIMEOUT_MS, 'the connection to Redis');
   } catch (error) {
-    redis.disconnect();
+    // On a socket that is gone already, `disconnect` keeps the process alive for its own timeout.
+    if (redis.status !== 'end') redis.disconnect();
     throw cause ?? error;
   }
   return { redis: opsRedis(redis), close: () => closeConnection(redis) };
@@ -39,6 +42,7 @@ function makeClient(settings: RedisSettings): Redis {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     retryStrategy: () => null,
@@ -55,7 +59,7 @@ function makeClient(settings: RedisSettings): Redis {
 /** The commands of cleaning on a connection that is open. */
 export function opsRedis(redis: Redis): OpsRedis {
   const purge = defineScript(redis, 'purgeStream-2');
-  const leave = defineScript(redis, 'leaveStream-4');
+  const leave = defineScript(redis, 'leaveStream-5');
   return {
     get: (key) => redis.get(key),
     exists: (...keys) => redis.exists(...keys),
@@ -77,7 +81,7 @@ export function opsRedis(redis: Redis): OpsRedis {
     },
     dropClient: async (drop) => {
       const left = await leave(
-        [drop.clients, drop.record, drop.stop, drop.lastDisconnect],
+        [drop.clients, drop.record, drop.stop, drop.lastDisconnect, drop.metadata],
         [drop.client, drop.worker, drop.now, LAST_DISCONNECT_TTL_MS],
       );
       return left !== -1;

@@ -108,7 +108,14 @@ export class OwnerStore {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.restore(
       [keys.owner, keys.term, keys.metadata],
-      [this.#worker, own.term, this.#times.lockMs, this.#times.keepMs, ...flat(metadata)],
+      [
+        this.#worker,
+        own.term,
+        this.#times.lockMs,
+        this.#times.keepMs,
+        own.life,
+        ...flat(metadata),
+      ],
     );
     return code === 1;
   }
@@ -132,7 +139,13 @@ export class OwnerStore {
 
   async beginStop(
     own: Ownership,
-    options: { readonly now: number; readonly graceMs: number; readonly forced: boolean },
+    options: {
+      readonly now: number;
+      readonly graceMs: number;
+      readonly forced: boolean;
+      /** ms epoch since which the caller knows of no viewer; `null` while it knows of one. */
+      readonly idleSince: number | null;
+    },
   ): Promise<'begun' | 'watched' | 'lost'> {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.beginStop(
@@ -144,6 +157,7 @@ export class OwnerStore {
         options.graceMs,
         options.forced ? '1' : '0',
         this.#times.lockMs,
+        options.idleSince ?? '',
       ],
     );
     if (code === 1) return 'begun';

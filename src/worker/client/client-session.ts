@@ -61,6 +61,8 @@ export class ClientSession {
   readonly #socket: Socket;
   #state: ClientState = ClientState.Loading;
   #cursor: Cursor = { index: 0, offset: 0 };
+  /** True when the player has everything before the cursor; false while its place is looked for. */
+  #placed = false;
   #term = 0;
   #life: number;
   /** Raised by every change that makes a pending load useless. */
@@ -111,8 +113,7 @@ export class ClientSession {
   }
 
   get position(): RingPosition | null {
-    if (this.#state === ClientState.Seeking || this.#cursor.index === 0) return null;
-    return { term: this.#term, ...this.#cursor };
+    return this.#placed ? { term: this.#term, ...this.#cursor } : null;
   }
 
   /** Begins to play where a joiner starts; the response head is already written. */
@@ -139,6 +140,7 @@ export class ClientSession {
     }
     this.#cursor = { index: position.index, offset: position.offset };
     this.#term = position.term;
+    this.#placed = true;
     this.#state = ClientState.AtHead;
     this.pump();
   }
@@ -170,8 +172,15 @@ export class ClientSession {
     const { source } = this.#options;
     const beyond = this.#state === ClientState.AtHead && this.#cursor.index > source.head + 1;
     if (beyond && now - this.#lastWriteAt >= GAP_MS) this.#enterSeeking(0);
+    if (keepalive && this.#mayFill() && now - this.#lastWriteAt >= GAP_MS) {
+      this.#socket.write(FILLER);
+    }
+  }
+
+  /** No fillers before the first PAT (spec 3.1), nor on top of what a socket did not take yet. */
+  #mayFill(): boolean {
     const waits = this.#state === ClientState.AtHead || this.#state === ClientState.Seeking;
-    if (keepalive && waits && now - this.#lastWriteAt >= GAP_MS) this.#socket.write(FILLER);
+    return waits && this.bytesSent > 0 && !this.#socket.writableNeedDrain;
   }
 
   /** Ends the connection with FIN, after what is queued; a socket that does not take it is cut. */
@@ -232,6 +241,7 @@ export class ClientSession {
     }
     const prologue = head(chunk);
     this.#cursor = { index: cursor.index, offset: prologue.from };
+    this.#placed = true;
     this.#state = ClientState.AtHead;
     this.#write(prologue.head);
     this.pump();
@@ -265,12 +275,18 @@ export class ClientSession {
   #enterSeeking(from: number): void {
     this.#generation++;
     this.#state = ClientState.Seeking;
+    this.#placed = false;
     this.#cursor = { index: from, offset: 0 };
     this.#trySeek();
   }
 
   #trySeek(): void {
     const { joinBehindMs, source } = this.#options;
+    if (this.#life !== source.life) {
+      // The place was counted in a ring that is no more.
+      this.#life = source.life;
+      this.#cursor = { index: 0, offset: 0 };
+    }
     const cursor = resumeCursor(source.marks(), this.#cursor.index, joinBehindMs);
     if (cursor === null) return;
     this.#skips++;
@@ -292,7 +308,8 @@ export class ClientSession {
   #writeFrom(chunk: Chunk): void {
     const { offset } = this.#cursor;
     const end = Math.min(offset + SLICE_BYTES, chunk.bytes.length);
-    const slice = end - offset === chunk.bytes.length ? chunk.bytes : chunk.bytes.subarray(offset, end);
+    const slice =
+      end - offset === chunk.bytes.length ? chunk.bytes : chunk.bytes.subarray(offset, end);
     this.#term = chunk.term;
     if (end === chunk.bytes.length) {
       this.#cursor = { index: chunk.index + 1, offset: 0 };

@@ -17,6 +17,8 @@ const TICK_MS = 500;
 /** ms; ten ticks without the keeper make another worker the keeper. */
 const KEEPER_TTL_MS = 5_000;
 const ORCHESTRATOR_INTERVAL_MS = 5_000;
+/** ms between looks at unhealthy engines that players ask for. */
+const URGENT_PROBE_MS = 1_000;
 /** Probes at a time: an orchestrator may manage hundreds of engines. */
 const MAX_PROBES = 16;
 
@@ -43,6 +45,7 @@ export class EngineKeeper {
   #tick: Promise<void> | null = null;
   #nextPollAt = 0;
   #pollFailed = false;
+  #lastUrgentAt = 0;
 
   constructor(deps: EngineKeeperDeps) {
     this.#deps = deps;
@@ -67,6 +70,21 @@ export class EngineKeeper {
     } catch (error) {
       this.#deps.log.debug('could not give up being the keeper; it runs out', { error });
     }
+  }
+
+  /**
+   * Looks at every unhealthy engine now, whoever is the keeper: a player waits for one. The keeper's
+   * back-off stays what it is, and an engine is asked once a second at the most.
+   */
+  probeUnhealthy(): void {
+    const now = this.#clock.now();
+    if (now - this.#lastUrgentAt < URGENT_PROBE_MS || this.#stopped.signal.aborted) return;
+    this.#lastUrgentAt = now;
+    this.#run('unhealthy engines', async () => {
+      const snapshots = await this.#deps.store.list().catch(() => []);
+      const unfit = snapshots.filter(({ health }) => health?.healthy === false);
+      await Promise.all(unfit.slice(0, MAX_PROBES).map(({ record }) => this.#probe(record)));
+    });
   }
 
   #onTick(): void {

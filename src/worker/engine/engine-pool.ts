@@ -31,6 +31,8 @@ export interface EnginePoolDeps {
   readonly maxStreamsPerEngine: number;
   readonly clock?: Clock;
   readonly leaseMs?: number;
+  /** No engine is free and some are unhealthy: somebody waits, so they are worth another look. */
+  readonly onUnhealthy?: () => void;
 }
 
 /** A slot of an engine, held until it is released or not renewed for 30 s. */
@@ -39,6 +41,8 @@ export interface EngineLease {
   readonly engine: EngineRecord;
   readonly stream: StreamId;
   readonly term: number;
+  /** Engines that were free too when this one was chosen: how long to wait for it. */
+  readonly alternatives: number;
 }
 
 export type ReserveAnswer =
@@ -83,6 +87,7 @@ export class EnginePool {
     readonly exclude?: readonly string[];
   }): Promise<ReserveAnswer> {
     const first = await this.#tryReserve(request);
+    if (!first.ok && first.reasons.unhealthy > 0) this.#deps.onUnhealthy?.();
     if (first.ok || first.reasons.total > 0 || this.#deps.configured.length === 0) return first;
     // Redis came back empty and nobody has registered anything yet.
     await this.#sync();
@@ -170,7 +175,8 @@ export class EnginePool {
         defaultMax: maxStreamsPerEngine,
       });
       if (!result.ok) return result;
-      return { ok: true, lease: { lease, engine: result.engine, stream, term } };
+      const { engine, alternatives } = result;
+      return { ok: true, lease: { lease, engine, stream, term, alternatives } };
     } catch (thrown) {
       // The answer may have got lost after the slot was taken.
       void this.release(lease);

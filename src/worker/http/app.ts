@@ -25,7 +25,7 @@ export function makeApp(deps: HttpDeps): Express {
 
   // Media first: nothing may stand between a player and its bytes (style 5.4.6).
   app.use(deps.mediaRouter);
-  app.all('/ace/getstream', methodNotAllowed(['GET', 'HEAD']));
+  app.route('/ace/getstream').all(methodNotAllowed(['GET', 'HEAD']));
   app.use(managementHeaders);
   app.use(managementRouter(deps));
   app.use(notFound);

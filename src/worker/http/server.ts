@@ -54,8 +54,6 @@ export function makeServer(
     server,
     serve: (socket) => {
       server.emit('connection', socket);
-      // A socket that came by IPC is paused where the primary made it with `pauseOnConnect`.
-      socket.resume();
     },
     close: () => {
       server.close();

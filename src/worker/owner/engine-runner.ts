@@ -23,6 +23,8 @@ export interface EngineSlot {
   readonly engine: EngineAddress;
   readonly containerId: string | null;
   readonly lease: string;
+  /** Engines that were free too: with none, this one gets all the time there is. */
+  readonly alternatives: number;
 }
 
 /** Where slots come from and what is said of the engines: the registry, seen from an owner. */
@@ -55,6 +57,8 @@ export interface RunnerEvents {
 export interface RunnerOptions {
   readonly selector: ContentSelector;
   readonly rememberedKind: AcceptedKind | null;
+  /** True while the stream never had media: then a failure is an answer, not a gap. */
+  readonly starting: boolean;
   readonly settings: Settings;
   readonly slots: EngineSlots;
   readonly events: RunnerEvents;
@@ -66,12 +70,12 @@ export interface RunnerOptions {
 export interface Inherited {
   readonly session: EngineSession;
   readonly slot: EngineSlot;
-  /** True when the owner before died before it had any media. */
-  readonly starting: boolean;
 }
 
-/** ms; engines take up to 28 s to refuse an infohash (engine-api 1.6). */
-const ANSWER_TIMEOUT_MS = 45_000;
+/** Engines take up to 28 s to refuse an infohash (engine-api 1.6); 1.5 × 30 s is the vendor's 45 s. */
+const LAST_ENGINE_PATIENCE = 1.5;
+/** Part of the start's time that an engine without a byte gets while another one is free. */
+const SHARE_OF_START = 0.6;
 /** ms that ending one session may delay the start of the next. */
 const STOP_PATIENCE_MS = 1_000;
 
@@ -82,7 +86,7 @@ const STOP_PATIENCE_MS = 1_000;
 export class EngineRunner {
   readonly #options: RunnerOptions;
   readonly #attempts: Attempt[] = [];
-  #starting = true;
+  #starting: boolean;
   #lastProgressAt: number;
   #lastFault: EngineEnd | null = null;
   #noEngine: object | null = null;
@@ -92,6 +96,7 @@ export class EngineRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#starting = options.starting;
     this.#lastProgressAt = options.clock.monotonic();
   }
 
@@ -106,7 +111,6 @@ export class EngineRunner {
   /** Runs until it gives up (throws `AppError`) or `signal` aborts (throws its reason). */
   async run(signal: AbortSignal, inherited: Inherited | null): Promise<never> {
     if (inherited !== null) {
-      this.#starting = inherited.starting;
       this.#slot = inherited.slot;
       this.#session = inherited.session;
       await this.#play(inherited.session, inherited.slot, signal);
@@ -175,7 +179,7 @@ export class EngineRunner {
         ...(rememberedKind && { rememberedKind }),
         signal,
         connectTimeoutMs: settings.connectionTimeoutMs,
-        answerTimeoutMs: Math.min(ANSWER_TIMEOUT_MS, settings.initTimeoutMs),
+        answerTimeoutMs: this.#answerTimeout(slot),
         log: logger,
       });
     } catch (thrown) {
@@ -194,7 +198,7 @@ export class EngineRunner {
       reader = await openPlayback(session, {
         signal,
         connectTimeoutMs: settings.connectionTimeoutMs,
-        headerTimeoutMs: settings.initTimeoutMs,
+        headerTimeoutMs: this.#headerTimeout(slot),
         readBytes: settings.readBytes,
         stallTimeoutMs: settings.stallTimeoutMs,
         onStat: (stat) => {
@@ -223,7 +227,9 @@ export class EngineRunner {
     const intake = events.openIntake();
     let flowingSince: number | null = null;
     return new Promise((resolve, reject) => {
+      let finished = false;
       const finish = (): void => {
+        finished = true;
         intake.close();
         signal.removeEventListener('abort', onAbort);
       };
@@ -237,6 +243,8 @@ export class EngineRunner {
         resolve({ end, mediaMs });
       };
       const onData = (bytes: Buffer): void => {
+        // After an abort the reader goes on until it is closed: nobody may be fed by then.
+        if (finished) return;
         intake.push(bytes);
         if (intake.garbage) {
           onEnd(GARBAGE);
@@ -256,6 +264,19 @@ export class EngineRunner {
       signal.addEventListener('abort', onAbort, { once: true });
       reader.start({ onData, onEnd });
     });
+  }
+
+  /** A silent engine is left early where there is another; the last one may take its time. */
+  #answerTimeout({ alternatives }: EngineSlot): number {
+    const { connectionTimeoutMs, initTimeoutMs } = this.#options.settings;
+    return alternatives > 0
+      ? Math.min(connectionTimeoutMs, initTimeoutMs)
+      : initTimeoutMs * LAST_ENGINE_PATIENCE;
+  }
+
+  #headerTimeout({ alternatives }: EngineSlot): number {
+    const { initTimeoutMs } = this.#options.settings;
+    return alternatives > 0 ? initTimeoutMs * SHARE_OF_START : initTimeoutMs;
   }
 
   #failed(slot: EngineSlot, phase: AttemptPhase, end: EngineEnd, mediaMs: number): void {

@@ -11,6 +11,8 @@ export interface Census {
 
 export type IdleDecision =
   | { readonly action: 'stay' }
+  /** The grace period ends in `ms`. */
+  | { readonly action: 'wait'; readonly ms: number }
   /** Nobody watches: try the atomic stop. */
   | { readonly action: 'stop' };
 
@@ -21,5 +23,7 @@ export type IdleDecision =
 export function decideIdle(census: Census, now: number, graceMs: number): IdleDecision {
   if (census.clients > 0 || census.localClients > 0) return { action: 'stay' };
   const since = census.lastDisconnect ?? census.idleSince;
-  return since !== null && now - since >= graceMs ? { action: 'stop' } : { action: 'stay' };
+  if (since === null) return { action: 'stay' };
+  const left = graceMs - (now - since);
+  return left <= 0 ? { action: 'stop' } : { action: 'wait', ms: left };
 }

@@ -1,6 +1,11 @@
 import type { Clock } from '../../shared/clock.js';
 import type { Logger } from '../../shared/log/logger.js';
-import type { Metadata, OwnerStore, Ownership, RenewAnswer } from '../../shared/redis/owner-store.js';
+import type {
+  Metadata,
+  OwnerStore,
+  Ownership,
+  RenewAnswer,
+} from '../../shared/redis/owner-store.js';
 
 export interface OwnerLeaseOptions {
   readonly ownership: Ownership;

@@ -1,22 +1,31 @@
 import type { Clock } from '../../shared/clock.js';
 import type { Settings } from '../../shared/config/settings.js';
-import { AppError, toAppError } from '../../shared/errors.js';
+import { toAppError, type AppError } from '../../shared/errors.js';
 import type { WorkerId } from '../../shared/ids.js';
-import { endedStreamView } from '../../shared/inspect/stream-view.js';
 import type { Logger } from '../../shared/log/logger.js';
-import type { StreamEvent } from '../../shared/redis/events.js';
-import { classifyRedisFailure } from '../../shared/redis/failures.js';
-import type { Metadata, OwnerStore, Ownership, RenewAnswer } from '../../shared/redis/owner-store.js';
+import type {
+  Metadata,
+  OwnerStore,
+  Ownership,
+  RenewAnswer,
+} from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import type { ContentSelector, CutChunk, EngineEnd } from '../contracts.js';
 import type { AcceptedKind } from '../engine/start-answer.js';
 import type { ChunkFeed } from '../ring/chunk-feed.js';
 import { RingWriter } from '../ring/ring-writer.js';
-import { EngineRunner, type EngineSlot, type EngineSlots, type Inherited } from './engine-runner.js';
+import {
+  EngineRunner,
+  type EngineSlot,
+  type EngineSlots,
+  type Inherited,
+} from './engine-runner.js';
 import { decideIdle } from './idle-policy.js';
 import { ChunkIntake } from './media-intake.js';
+import { OwnerEnding, type OwnerEnd } from './owner-ending.js';
 import { OwnerLease } from './owner-lease.js';
 import { StatPoller } from './stat-poller.js';
+import { StreamPublisher } from './stream-publisher.js';
 import {
   engineFields,
   sessionFields,
@@ -24,15 +33,6 @@ import {
   StreamRecord,
   StreamState,
 } from './stream-record.js';
-
-/** How an ownership ended. */
-export type OwnerEnd =
-  /** The stream is over and its keys are gone; `error` tells why when it was not the last viewer. */
-  | { readonly outcome: 'ended'; readonly error: AppError | null }
-  /** Another worker owns the stream: follow it. */
-  | { readonly outcome: 'lost' }
-  /** Given back on purpose (drain): somebody else goes on. */
-  | { readonly outcome: 'yielded' };
 
 export interface OwnerOptions {
   readonly ownership: Ownership;
@@ -48,6 +48,8 @@ export interface OwnerOptions {
   readonly slots: EngineSlots;
   readonly feed: ChunkFeed;
   readonly localClients: () => number;
+  /** Called while a stop in progress still keeps new viewers out: the life that ends is over. */
+  readonly onEnding: (error: AppError | null) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFault: (end: EngineEnd) => void;
@@ -64,13 +66,6 @@ class OwnerAbort extends Error {
   }
 }
 
-/** ms that the engine's stop may delay the removal of the keys (spec 2.4: gone within a second). */
-const STOP_PATIENCE_MS = 700;
-
-/** Part of the shutdown timeout in which viewers of sibling workers may still leave. */
-const SHUTDOWN_SHARE = 0.3;
-const SHUTDOWN_POLL_MS = 50;
-
 /** One worker feeds the stream: engine → chunks → this worker's clients and the ring. */
 export class OwnerLoop {
   readonly #options: OwnerOptions;
@@ -78,6 +73,8 @@ export class OwnerLoop {
   readonly #record: StreamRecord;
   readonly #runner: EngineRunner;
   readonly #writer: RingWriter;
+  readonly #publisher: StreamPublisher;
+  readonly #ending: OwnerEnding;
   readonly #lease: OwnerLease;
   readonly #stats: StatPoller;
   #intake: ChunkIntake | null = null;
@@ -87,6 +84,7 @@ export class OwnerLoop {
   #clients = 0;
   #idleSince: number | null = null;
   #engines = new Set<string>();
+  #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OwnerOptions) {
     this.#options = options;
@@ -100,6 +98,9 @@ export class OwnerLoop {
       term: ownership.term,
       init_time: ownership.life,
     });
+    const { ownerStore: store } = options;
+    const record = this.#record;
+    this.#publisher = new StreamPublisher({ ownership, store, record, clock, logger });
     this.#writer = new RingWriter({
       ownership,
       store: options.ringStore,
@@ -112,6 +113,7 @@ export class OwnerLoop {
     this.#runner = new EngineRunner({
       selector,
       rememberedKind: options.rememberedKind,
+      starting: feed.head === 0,
       settings,
       slots: options.slots,
       clock,
@@ -123,6 +125,12 @@ export class OwnerLoop {
         onStat: (stat) => void this.#record.set(statFields(stat)),
         openIntake: () => this.#openIntake(),
       },
+    });
+    this.#ending = new OwnerEnding({
+      ...{ ownership, store, settings, record, clock, logger },
+      publisher: this.#publisher,
+      runner: this.#runner,
+      writer: this.#writer,
     });
     this.#stats = new StatPoller({
       session: () => this.#runner.session,
@@ -140,6 +148,7 @@ export class OwnerLoop {
     } catch (thrown) {
       return await this.#finish(thrown);
     } finally {
+      clearTimeout(this.#graceTimer);
       this.#lease.stop();
       this.#stats.stop();
     }
@@ -179,7 +188,7 @@ export class OwnerLoop {
       onDoubt: () => this.#writer.detach('the lock could not be renewed in time'),
       onRestored: () => {
         this.#writer.attach({ emptied: true });
-        this.#announce();
+        this.#publisher.announce();
       },
       onLost: () => this.#abort.abort(new OwnerAbort('lost')),
     });
@@ -187,7 +196,7 @@ export class OwnerLoop {
 
   #openIntake(): ChunkIntake {
     const { settings, clock, feed } = this.#options;
-    this.#enter(StreamState.Buffering);
+    this.#publisher.enter(StreamState.Buffering);
     if (feed.head > 0) this.#splices++;
     this.#intake = new ChunkIntake({
       chunkBytes: settings.chunkBytes,
@@ -210,36 +219,38 @@ export class OwnerLoop {
 
   #enterFlowing(): void {
     const watched = this.#clients > 0 || this.#options.localClients() > 0;
-    this.#enter(watched ? StreamState.Active : StreamState.WaitingForClients, {
+    this.#publisher.enter(watched ? StreamState.Active : StreamState.WaitingForClients, {
       connection_ready_time: this.#options.clock.now(),
       error_message: '',
     });
   }
 
   #onConnecting(slot: EngineSlot): void {
-    this.#enter(StreamState.Connecting, engineFields(slot));
+    this.#publisher.enter(StreamState.Connecting, engineFields(slot));
     const reason = this.#engines.size === 0 ? null : 'the engine before failed';
-    if (reason !== null) this.#publish({ type: 'engine_switched', engine: slot.engine.id, reason });
+    if (reason !== null)
+      this.#publisher.publish({ type: 'engine_switched', engine: slot.engine.id, reason });
     this.#engines.add(slot.engine.id);
   }
 
-  async #onSession(
-    session: Parameters<typeof sessionFields>[0],
-    slot: EngineSlot,
-  ): Promise<void> {
-    const { ownerStore, ownership, selector, worker } = this.#options;
-    const fields = this.#record.set(sessionFields(session));
-    await this.#quietly(ownerStore.write(ownership, fields));
+  async #onSession(session: Parameters<typeof sessionFields>[0], slot: EngineSlot): Promise<void> {
+    const { ownerStore, selector, worker } = this.#options;
+    await this.#publisher.write(sessionFields(session));
     if (selector.keyType === 'id') {
-      await this.#quietly(ownerStore.rememberKind(selector.stream, session.acceptedAs));
+      await this.#publisher.quietly(ownerStore.rememberKind(selector.stream, session.acceptedAs));
     }
-    this.#publish({ type: 'stream_started', owner: worker, engine: slot.engine.id });
-    this.#announce();
+    this.#publisher.publish({ type: 'stream_started', owner: worker, engine: slot.engine.id });
+    this.#publisher.announce();
   }
 
   #onFault(end: EngineEnd, engine: string): void {
     const { logger, clock, onFault } = this.#options;
-    logger.warn('engine fault', { engine, kind: end.kind, reason: end.reason, detail: end.message });
+    logger.warn('engine fault', {
+      engine,
+      kind: end.kind,
+      reason: end.reason,
+      detail: end.message,
+    });
     this.#record.set({ error_message: end.message, error_time: clock.now() });
     onFault(end);
   }
@@ -262,13 +273,21 @@ export class OwnerLoop {
       localClients: localClients(),
       idleSince: this.#idleSince,
     };
-    if (decideIdle(census, now, settings.graceMs).action === 'stop') void this.#tryIdleStop();
+    const decision = decideIdle(census, now, settings.graceMs);
+    clearTimeout(this.#graceTimer);
+    if (decision.action === 'stop') void this.#tryIdleStop();
+    else if (decision.action === 'wait') {
+      // Not at the next renewal: the keys have to be gone a second after the grace period.
+      this.#graceTimer = clock.setTimeout(() => this.#lease.renewNow(), Math.ceil(decision.ms));
+    }
   }
 
   #followViewers(watched: boolean): void {
     const { state } = this.#record;
-    if (state === StreamState.Active && !watched) this.#enter(StreamState.WaitingForClients);
-    if (state === StreamState.WaitingForClients && watched) this.#enter(StreamState.Active);
+    if (state === StreamState.Active && !watched)
+      this.#publisher.enter(StreamState.WaitingForClients);
+    if (state === StreamState.WaitingForClients && watched)
+      this.#publisher.enter(StreamState.Active);
   }
 
   async #tryIdleStop(): Promise<void> {
@@ -278,6 +297,7 @@ export class OwnerLoop {
         now: clock.now(),
         graceMs: settings.graceMs,
         forced: false,
+        idleSince: this.#idleSince,
       });
       if (answer === 'begun') this.#abort.abort(new OwnerAbort('idle'));
       if (answer === 'lost') this.#abort.abort(new OwnerAbort('lost'));
@@ -286,103 +306,28 @@ export class OwnerLoop {
     }
   }
 
-  async #finish(thrown: unknown): Promise<OwnerEnd> {
+  #finish(thrown: unknown): Promise<OwnerEnd> {
     this.#lease.stop();
-    if (thrown instanceof OwnerAbort) {
-      if (thrown.end === 'lost') return this.#stepDown();
-      if (thrown.end === 'yield') return this.#yield();
-      if (thrown.end === 'shutdown') return this.#endOrYield();
-      const reason = thrown.end === 'idle' ? 'no viewers' : 'asked to stop';
-      await this.#end(null, reason, thrown.end === 'idle');
-      return { outcome: 'ended', error: null };
-    }
+    if (thrown instanceof OwnerAbort) return this.#finishAsked(thrown.end);
     const error = toAppError(thrown);
-    if (error.code === 'INTERNAL') this.#options.logger.error('the owner failed', { error: thrown });
-    if (error.code === 'CONTENT_NOT_FOUND') await this.#rememberRefusal(error);
-    await this.#end(error, error.message, false);
-    return { outcome: 'ended', error };
+    if (error.code === 'INTERNAL')
+      this.#options.logger.error('the owner failed', { error: thrown });
+    return this.#ending.end(error.message, false, error);
   }
 
-  /** Takes the stream down: state, engine, keys, in this order; each step has a deadline. */
-  async #end(error: AppError | null, reason: string, begun: boolean): Promise<void> {
-    const { ownership, ownerStore, settings, clock, selector } = this.#options;
-    this.#enter(error === null ? StreamState.Stopping : StreamState.Error, {
-      ...(error && { error_message: describe(error), error_time: clock.now() }),
-    });
-    if (!begun) {
-      const options = { now: clock.now(), graceMs: settings.graceMs, forced: true };
-      await this.#quietly(ownerStore.beginStop(ownership, options));
+  #finishAsked(end: OwnerAbort['end']): Promise<OwnerEnd> {
+    switch (end) {
+      case 'lost':
+        return this.#ending.stepDown();
+      case 'yield':
+        return this.#ending.yield();
+      case 'shutdown':
+        return this.#ending.endOrYield();
+      case 'idle':
+        return this.#ending.end('no viewers', true);
+      case 'asked':
+        return this.#ending.end('asked to stop', false);
     }
-    const closed = this.#runner.close({ keepSession: false });
-    await Promise.race([closed, delay(clock, STOP_PATIENCE_MS)]);
-    await this.#writer.close();
-    const event: StreamEvent = {
-      type: 'stream_stopped',
-      reason,
-      ...(error && { code: error.code, detail: describe(error) }),
-    };
-    await this.#quietly(ownerStore.end(ownership, event));
-    const view = endedStreamView(
-      { stream: selector.stream, metadata: this.#record.asText(), owner: null, clients: 0 },
-      clock.now(),
-    );
-    await this.#quietly(ownerStore.remember(selector.stream, JSON.stringify(view)));
-    await closed;
-  }
-
-  /** Another worker has won: it cares for the session it knows of; one it cannot know is stopped. */
-  async #stepDown(): Promise<OwnerEnd> {
-    const { logger, ownerStore, selector } = this.#options;
-    logger.warn('another worker owns the stream now');
-    await this.#writer.close();
-    const mine = this.#runner.session?.playbackSessionId ?? '';
-    await this.#runner.close({ keepSession: true });
-    const fields = await ownerStore.readMetadata(selector.stream).catch(() => null);
-    const known = [fields?.['playback_session_id'], fields?.['previous_session_id']];
-    await this.#runner.close({ keepSession: fields === null || known.includes(mine) });
-    return { outcome: 'lost' };
-  }
-
-  async #yield(): Promise<OwnerEnd> {
-    const { ownerStore, selector, ownership } = this.#options;
-    await this.#writer.close();
-    await this.#runner.close({ keepSession: true });
-    const event: StreamEvent = {
-      type: 'owner_changed',
-      owner: '',
-      term: ownership.term,
-      reason: 'handed over',
-    };
-    await this.#quietly(ownerStore.yieldLock(selector.stream, event));
-    return { outcome: 'yielded' };
-  }
-
-  /** Viewers of sibling workers leave in the same moment; those of other hosts stay. */
-  async #endOrYield(): Promise<OwnerEnd> {
-    const { ownerStore, ownership, settings, clock } = this.#options;
-    const deadline = clock.monotonic() + settings.shutdownTimeoutMs * SHUTDOWN_SHARE;
-    for (;;) {
-      const options = { now: clock.now(), graceMs: 0, forced: false };
-      const answer = await ownerStore.beginStop(ownership, options).catch(() => 'away' as const);
-      if (answer === 'lost') return this.#stepDown();
-      if (answer === 'begun' || answer === 'away') {
-        await this.#end(null, 'the proxy shuts down', answer === 'begun');
-        return { outcome: 'ended', error: null };
-      }
-      if (clock.monotonic() >= deadline) return this.#yield();
-      await delay(clock, SHUTDOWN_POLL_MS);
-    }
-  }
-
-  async #rememberRefusal(error: AppError): Promise<void> {
-    const { ownerStore, selector } = this.#options;
-    await this.#quietly(ownerStore.rememberRefusal(selector.stream, describe(error)));
-  }
-
-  #enter(state: StreamState, more: Metadata = {}): void {
-    const { ownerStore, ownership, clock } = this.#options;
-    const fields = this.#record.enter(state, clock.now(), more);
-    if (fields !== null) void this.#quietly(ownerStore.write(ownership, fields));
   }
 
   #pulse(): Metadata {
@@ -398,34 +343,4 @@ export class OwnerLoop {
       }),
     });
   }
-
-  #announce(): void {
-    const { ownerStore, selector, clock } = this.#options;
-    void this.#quietly(ownerStore.announce(selector.stream, clock.now()));
-  }
-
-  #publish(event: StreamEvent): void {
-    const { ownerStore, selector } = this.#options;
-    void this.#quietly(ownerStore.publish(selector.stream, event));
-  }
-
-  /** Redis may be away at any of these steps; the lease finds out and acts. */
-  async #quietly(work: Promise<unknown>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      const level = classifyRedisFailure(error) === 'defect' ? 'error' : 'debug';
-      this.#options.logger[level]('the stream could not be written to Redis', { error });
-    }
-  }
 }
-
-function describe(error: AppError): string {
-  const { reason } = error.details;
-  return typeof reason === 'string' ? reason : error.message;
-}
-
-function delay(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => clock.setTimeout(resolve, ms).unref());
-}
-

@@ -74,6 +74,7 @@ export class ChunkFeed implements ChunkSource {
     if (chunk.tables !== null) this.learnTables(chunk.tables);
     this.#remember(chunk);
     const dropped = this.#marks.trim(this.#options.now());
+    for (const { index } of dropped) this.#forget(index);
     this.#forgetUnusedTables(dropped.length > 0);
     this.#notify();
     return dropped;
@@ -88,15 +89,29 @@ export class ChunkFeed implements ChunkSource {
     this.#marks.replace(marks);
     this.#head = Math.max(head, this.#marks.head);
     for (const chunk of [...this.#memory.values()]) {
-      if (this.#marks.find(chunk.index)?.term !== chunk.term) this.#forget(chunk);
+      if (!isSameChunk(this.#marks.find(chunk.index), chunk)) this.#forget(chunk.index);
     }
     this.#notify();
+  }
+
+  /**
+   * True when what Redis has is not the ring that is known here: it was begun anew, or another owner
+   * has written what this worker once wrote for itself alone. A head that went back proves nothing
+   * while older chunks agree: an owner is publishing again after Redis came back empty.
+   */
+  contradicts(head: number, marks: readonly ChunkMark[]): boolean {
+    const common = marks.flatMap((mark) => {
+      const known = this.#marks.find(mark.index);
+      return known === null ? [] : [isSameChunk(known, mark)];
+    });
+    return common.includes(false) || (common.length === 0 && head > 0 && head < this.#head);
   }
 
   /** A new life of the stream has begun: nothing that was known holds. */
   reset(): void {
     this.#marks.replace([]);
     this.#memory.clear();
+    this.#loading.clear();
     this.#memoryBytes = 0;
     this.#head = 0;
     this.#life++;
@@ -112,7 +127,9 @@ export class ChunkFeed implements ChunkSource {
     if (known !== undefined) return Promise.resolve(known);
     const pending = this.#loading.get(index);
     if (pending !== undefined) return pending;
-    const loading = this.#read(index).finally(() => this.#loading.delete(index));
+    const loading = this.#read(index).finally(() => {
+      if (this.#loading.get(index) === loading) this.#loading.delete(index);
+    });
     this.#loading.set(index, loading);
     return loading;
   }
@@ -120,8 +137,9 @@ export class ChunkFeed implements ChunkSource {
   async #read(index: number): Promise<Chunk | null> {
     const mark = this.#marks.find(index);
     if (mark === null) return null;
+    const life = this.#life;
     const [bytes] = await this.#options.read([index]);
-    return bytes ? this.chunkOf(mark, bytes) : null;
+    return bytes && life === this.#life ? this.chunkOf(mark, bytes) : null;
   }
 
   /** A chunk from its mark and bytes. */
@@ -142,12 +160,15 @@ export class ChunkFeed implements ChunkSource {
     this.#memoryBytes += chunk.bytes.length;
     for (const oldest of this.#memory.values()) {
       if (this.#memoryBytes <= this.#options.memoryBytes || oldest === chunk) break;
-      this.#forget(oldest);
+      this.#forget(oldest.index);
     }
   }
 
-  #forget(chunk: Chunk): void {
-    if (this.#memory.delete(chunk.index)) this.#memoryBytes -= chunk.bytes.length;
+  #forget(index: number): void {
+    const chunk = this.#memory.get(index);
+    if (chunk === undefined) return;
+    this.#memory.delete(index);
+    this.#memoryBytes -= chunk.bytes.length;
   }
 
   #forgetUnusedTables(changed: boolean): void {
@@ -159,4 +180,11 @@ export class ChunkFeed implements ChunkSource {
   #notify(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+type Stamp = Pick<ChunkMark, 'term' | 'at'>;
+
+/** Terms begin again with each life; the time of the cut tells equal ones apart. */
+function isSameChunk(known: Stamp | null, other: Stamp): boolean {
+  return known?.term === other.term && known.at === other.at;
 }

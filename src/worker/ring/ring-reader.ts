@@ -57,14 +57,13 @@ export class RingReader {
   #wake(): void {
     if (this.#busy || this.#stopped) return;
     this.#busy = true;
-    void this.#drain()
-      .catch((error: unknown) => {
-        // The poll comes again; what was announced is in the snapshot too.
-        this.#announced = [];
-        this.#resync = true;
-        this.#options.logger.debug('the ring could not be read', { error });
-        this.#busy = false;
-      });
+    void this.#drain().catch((error: unknown) => {
+      // The poll comes again; what was announced is in the snapshot too.
+      this.#announced = [];
+      this.#resync = true;
+      this.#options.logger.debug('the ring could not be read', { error });
+      this.#busy = false;
+    });
   }
 
   async #drain(): Promise<void> {
@@ -84,7 +83,7 @@ export class RingReader {
       if (feed.tables(name) === null) feed.learnTables(decodeTables(name, text));
     }
     const marks = snapshot.marks.map(fromWire);
-    if (isOtherRing(feed, snapshot.head)) feed.reset();
+    if (feed.contradicts(snapshot.head, marks)) feed.reset();
     const known = feed.head;
     if (known === 0) feed.adopt(snapshot.head, marks);
     else this.#announced = marks.filter(({ index }) => index > known);
@@ -108,11 +107,6 @@ export class RingReader {
     });
     onRead(batch.length, bytes);
   }
-}
-
-/** The head went back: the ring was begun anew (new life, or Redis came back empty). */
-function isOtherRing(feed: ChunkFeed, head: number): boolean {
-  return head > 0 && head < feed.head;
 }
 
 function takeBatch(marks: readonly ChunkMark[]): ChunkMark[] {

@@ -39,7 +39,7 @@ export class RingWriter {
   #published: number;
   /** Marks that left the feed while they could not be removed from Redis. */
   #owedDrops: number[] = [];
-  #pending: Promise<unknown> = Promise.resolve();
+  #pending: Promise<void> = Promise.resolve();
 
   constructor(options: RingWriterOptions) {
     this.#options = options;
@@ -53,7 +53,9 @@ export class RingWriter {
   /** Called once per chunk, right after the feed took it; `dropped` is what fell out of bounds. */
   write(chunk: Chunk, dropped: readonly ChunkMark[]): void {
     if (this.#state === WriterState.Closed) return;
-    this.#owedDrops.push(...dropped.map(({ index }) => index));
+    // What Redis never had needs no removal: an outage of hours must not pile them up.
+    const published = dropped.filter(({ index }) => index <= this.#published);
+    this.#owedDrops.push(...published.map(({ index }) => index));
     if (this.#state === WriterState.Detached) return;
     if (this.#inFlight > MAX_IN_FLIGHT) {
       this.detach('Redis takes chunks too slowly');
@@ -81,7 +83,7 @@ export class RingWriter {
     }
     const missing = this.#options.feed.inMemory().filter(({ index }) => index > this.#published);
     for (const chunk of missing) {
-      if (this.#state === WriterState.Online) this.#send(chunk);
+      if (this.state === WriterState.Online) this.#send(chunk);
     }
   }
 
@@ -115,13 +117,15 @@ export class RingWriter {
         },
         (error: unknown) => {
           if (unnamed !== null) this.#namedTables.delete(unnamed.name);
+          this.#owedDrops.push(...drop);
           this.#failed(chunk, error);
         },
       )
       .finally(() => {
         this.#inFlight -= chunk.bytes.length;
       });
-    this.#pending = Promise.all([this.#pending, sent]);
+    const before = this.#pending;
+    this.#pending = sent.then(() => before);
   }
 
   /** Who owns the stream is for the lease to find out; until then nobody else is fed. */

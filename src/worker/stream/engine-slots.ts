@@ -40,7 +40,7 @@ export class PoolSlots implements EngineSlots {
   /** The slot of a session that goes on under a new owner: counted even where the engine is full. */
   async inherit(engine: EngineRecord, oldLease: string): Promise<EngineSlot> {
     const { pool, ownership } = this.#options;
-    const lease: EngineLease = { lease: randomUUID(), engine, ...ownership };
+    const lease: EngineLease = { lease: randomUUID(), engine, ...ownership, alternatives: 0 };
     await pool.renew(lease);
     if (oldLease !== '') await pool.release(oldLease);
     return this.#hold(lease);
@@ -65,7 +65,8 @@ export class PoolSlots implements EngineSlots {
     clearInterval(this.#timer);
     this.#timer = this.#options.clock.setInterval(() => void this.#renew(), RENEW_MS);
     this.#timer.unref();
-    return { engine: lease.engine, containerId: lease.engine.containerId, lease: lease.lease };
+    const { engine, alternatives } = lease;
+    return { engine, containerId: engine.containerId, lease: lease.lease, alternatives };
   }
 
   async #renew(): Promise<void> {

@@ -111,11 +111,14 @@ export class LeaseKeeper {
     const { store, settings, clock, logger, onAskedToLeave } = this.#options;
     try {
       const leases = [...this.#leases.values()];
-      await store.pulse(leases.map((lease) => this.#pulseOf(lease)), {
-        now: clock.now(),
-        heartbeatTtlMs: settings.heartbeatMs * HEARTBEATS_TO_DEATH,
-        limited: settings.maxClients > 0,
-      });
+      await store.pulse(
+        leases.map((lease) => this.#pulseOf(lease)),
+        {
+          now: clock.now(),
+          heartbeatTtlMs: settings.heartbeatMs * HEARTBEATS_TO_DEATH,
+          limited: settings.maxClients > 0,
+        },
+      );
       const asked = await store.askedToLeave(leases.map(({ identity }) => identity));
       for (const client of asked) onAskedToLeave(client);
     } catch (error) {

@@ -71,6 +71,15 @@ export class OrphanSweeper {
     const { owners, clock, logger, releaseSlot } = this.#options;
     const won = await owners.acquire(stream, 'id', clock.now());
     if (won.outcome !== 'won') return;
+    // A viewer that has come meanwhile follows us, and would see its stream ended.
+    const now = clock.now();
+    const stop = { now, graceMs: 0, forced: false, idleSince: now };
+    if ((await owners.beginStop(won.ownership, stop)) !== 'begun') {
+      const { term } = won.ownership;
+      const event = { type: 'owner_changed', owner: '', term, reason: 'watched again' } as const;
+      await owners.yieldLock(stream, event);
+      return;
+    }
     const fields = await owners.readMetadata(stream);
     const session = sessionFromFields(fields, { stream, keyType: 'id' });
     if (session !== null) await stopSession(session);

@@ -6,6 +6,7 @@ import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import type { ContentSelector } from '../contracts.js';
 import type { EnginePool } from '../engine/engine-pool.js';
+import { stopSession } from '../engine/stop-session.js';
 import type { Inherited } from '../owner/engine-runner.js';
 import { OwnerLoop } from '../owner/owner-loop.js';
 import { sessionFromFields } from '../owner/stream-record.js';
@@ -45,15 +46,17 @@ export async function makeOwner(
     maxStreams: settings.maxStreams,
     clock,
   });
-  const inherited = await inherit(fields, selector, slots, session);
+  const rememberedKind = await owners.kind(session.stream);
+  // Last, because it takes a slot that nobody would give back if a later step failed.
+  const inherited = await inherit(fields, selector, slots);
   return new OwnerLoop({
     ownership,
     worker,
     selector,
-    rememberedKind: await owners.kind(session.stream),
+    rememberedKind,
     inheritedFields: {
       ...fields,
-      ...(inherited && { previous_session_id: inherited.session.playbackSessionId }),
+      previous_session_id: fields['playback_session_id'] ?? '',
     },
     inherited,
     settings,
@@ -62,6 +65,7 @@ export async function makeOwner(
     slots,
     feed: session.feed,
     localClients: () => session.clientCount,
+    onEnding: (error) => session.end(error),
     clock,
     logger: session.logger,
     onFault: (end) => metrics.engineFault(end.reason),
@@ -71,20 +75,28 @@ export async function makeOwner(
 
 /** What Redis has of the ring and this worker has not read yet: the numbering goes on behind it. */
 async function continueRing({ ring }: OwnerFactoryDeps, session: StreamSession): Promise<void> {
-  const { head, marks, tables } = await ring.snapshot(session.stream);
-  if (head <= session.feed.head) return;
-  for (const [name, text] of tables) session.feed.learnTables(decodeTables(name, text));
-  session.feed.adopt(head, marks.map(fromWire));
+  const { feed } = session;
+  const { head, marks: wire, tables } = await ring.snapshot(session.stream);
+  const marks = wire.map(fromWire);
+  if (feed.contradicts(head, marks)) feed.reset();
+  if (head <= feed.head) return;
+  for (const [name, text] of tables) feed.learnTables(decodeTables(name, text));
+  feed.adopt(head, marks);
 }
 
 async function inherit(
   fields: Readonly<Record<string, string>>,
   selector: ContentSelector,
   slots: PoolSlots,
-  session: StreamSession,
 ): Promise<Inherited | null> {
   const left = sessionFromFields(fields, selector);
   if (left === null) return null;
+  if (fields['previous_owner']) {
+    // Its lock ran out and it may still read: a second reader breaks the session (engine-api 3.4).
+    await stopSession(left);
+    if (fields['engine_lease']) await slots.release(fields['engine_lease']);
+    return null;
+  }
   const engine: EngineRecord = {
     ...left.engine,
     source: '',
@@ -93,5 +105,5 @@ async function inherit(
     containerId: fields['container_id'] ?? null,
   };
   const slot = await slots.inherit(engine, fields['engine_lease'] ?? '');
-  return { session: left, slot, starting: session.feed.head === 0 };
+  return { session: left, slot };
 }

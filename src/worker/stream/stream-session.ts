@@ -15,7 +15,7 @@ import type { RingStore } from '../../shared/redis/ring-store.js';
 import { ClientSession, type ClientIdentity } from '../client/client-session.js';
 import { joinCursor } from '../client/ring-choice.js';
 import { FollowerLoop } from '../follower/follower-loop.js';
-import type { OwnerEnd, OwnerLoop } from '../owner/owner-loop.js';
+import type { OwnerLoop } from '../owner/owner-loop.js';
 import { ChunkFeed } from '../ring/chunk-feed.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { StreamMetrics } from './stream-metrics.js';
@@ -78,7 +78,8 @@ export class StreamSession {
   #stopFollowing: ((event: FollowEnd) => void) | null = null;
   #registering = 0;
   #living: Promise<void> | null = null;
-  #draining = false;
+  /** Set by a drain: how it ends an ownership, also one that is won in its last moment. */
+  #draining: ((owner: OwnerLoop) => void) | null = null;
 
   constructor(stream: StreamId, keyType: KeyType, deps: StreamDeps) {
     this.stream = stream;
@@ -94,7 +95,10 @@ export class StreamSession {
     });
     this.feed.onChange(() => this.#onFeedChange());
     this.#unsubscribe = bus.subscribe(keys.stream(stream).events, {
-      onMessage: (text) => this.#onEvent(parseStreamEvent(text)),
+      onMessage: (text) => {
+        const event = parseStreamEvent(text);
+        if (event !== null) this.#onEvent(event);
+      },
       onResync: () => void deps.leases.pulseNow(),
     });
   }
@@ -120,15 +124,10 @@ export class StreamSession {
    * be told. The viewer is taken out again when `signal` aborts.
    */
   async admit(identity: ClientIdentity, signal: AbortSignal): Promise<void> {
-    this.#registering++;
-    try {
-      await this.#register(identity, signal, false);
-    } finally {
-      this.#registering--;
-    }
+    await this.#registerOrClose(identity, signal, false);
     try {
       signal.throwIfAborted();
-      if (this.#draining) throw new AppError('SHUTTING_DOWN');
+      if (this.#draining !== null) throw new AppError('SHUTTING_DOWN');
       const ready = this.#waiting.wait(identity.client, signal);
       this.#ensureLiving();
       this.#admitWhoCanJoin();
@@ -158,12 +157,7 @@ export class StreamSession {
   /** Goes on with a client that another worker served; its place in the set is taken over. */
   async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
     const identity: ClientIdentity = playing;
-    this.#registering++;
-    try {
-      await this.#register(identity, NEVER, true);
-    } finally {
-      this.#registering--;
-    }
+    await this.#registerOrClose(identity, NEVER, true);
     const client = this.#makeClient(identity, socket);
     this.#ensureLiving();
     client.resume(playing, torn);
@@ -181,7 +175,7 @@ export class StreamSession {
 
   /** Ends every client here; the owner then stops the stream or leaves it to other hosts. */
   async shutdown(): Promise<void> {
-    this.#draining = true;
+    this.#draining = (owner) => owner.shutdown();
     this.#waiting.rejectAll(new AppError('SHUTTING_DOWN'));
     for (const client of this.#playing.values()) client.close('shutdown');
     this.#stopFollowing?.({ kind: 'drained' });
@@ -192,7 +186,7 @@ export class StreamSession {
 
   /** Hands every client to `give`, then the stream itself to whoever wins it. */
   async handOver(give: (client: ClientSession) => Promise<void>): Promise<void> {
-    this.#draining = true;
+    this.#draining = (owner) => owner.yield();
     this.#waiting.rejectAll(new AppError('SHUTTING_DOWN'));
     await Promise.all([...this.#playing.values()].map(give));
     this.#stopFollowing?.({ kind: 'drained' });
@@ -242,6 +236,23 @@ export class StreamSession {
     this.#closeWhenIdle();
   }
 
+  /** A session that got no viewer closes again; one that gets this viewer must not meanwhile. */
+  async #registerOrClose(
+    identity: ClientIdentity,
+    signal: AbortSignal,
+    plays: boolean,
+  ): Promise<void> {
+    this.#registering++;
+    try {
+      await this.#register(identity, signal, plays);
+      this.#registering--;
+    } catch (thrown) {
+      this.#registering--;
+      this.#closeWhenIdle();
+      throw thrown;
+    }
+  }
+
   /** Waits out a stop in progress: the viewer then gets the stream's next life (spec 3.6). */
   async #register(identity: ClientIdentity, signal: AbortSignal, plays: boolean): Promise<void> {
     const { leases, clock, settings } = this.#deps;
@@ -250,7 +261,11 @@ export class StreamSession {
       try {
         if ((await leases.join(identity)).joined) return;
       } catch (thrown) {
-        if (!plays && !this.#servesWithoutRedis(thrown)) throw toRedisError(thrown);
+        if (!plays && !this.#servesWithoutRedis(thrown)) {
+          // Redis may have done it all the same.
+          if (classifyRedisFailure(thrown) === RedisFailure.Away) leases.leave(identity);
+          throw toRedisError(thrown);
+        }
         leases.hold(identity);
         return;
       }
@@ -269,14 +284,14 @@ export class StreamSession {
     this.#living ??= this.#live().finally(() => {
       this.#living = null;
       this.#role = this.closed ? Role.Closed : Role.None;
-      if (this.#hasViewers() && !this.#draining) this.#ensureLiving();
+      if (this.#hasViewers() && this.#draining === null) this.#ensureLiving();
       else this.#closeWhenIdle();
     });
   }
 
   async #live(): Promise<void> {
     const { owners, clock } = this.#deps;
-    while (this.#hasViewers() && !this.#draining) {
+    while (this.#hasViewers() && this.#draining === null) {
       try {
         const answer = await owners.acquire(this.stream, this.keyType, clock.now());
         if (answer.outcome === 'won') await this.#own(answer.ownership);
@@ -291,21 +306,34 @@ export class StreamSession {
   }
 
   async #own(ownership: Ownership): Promise<void> {
-    const { makeOwner, metrics, onOwning, onReleased } = this.#deps;
+    const { metrics, onOwning, onReleased } = this.#deps;
     this.#role = Role.Owner;
     onOwning(this.stream, ownership.term);
     metrics.ownership();
     this.logger.info('owner', { term: ownership.term });
-    let end: OwnerEnd;
     try {
-      this.#owner = await makeOwner(this, ownership);
-      end = await this.#owner.run();
+      const owner = await this.#makeOwner(ownership);
+      this.#owner = owner;
+      this.#draining?.(owner);
+      await owner.run();
     } finally {
       this.#owner = null;
       this.#role = Role.None;
       onReleased(this.stream);
     }
-    if (end.outcome === 'ended') this.#onEnded(end.error);
+  }
+
+  /** A lock that cannot be used is given back, or the next try would wait for it to run out. */
+  async #makeOwner(ownership: Ownership): Promise<OwnerLoop> {
+    const { makeOwner, owners } = this.#deps;
+    try {
+      return await makeOwner(this, ownership);
+    } catch (thrown) {
+      const { term } = ownership;
+      const event = { type: 'owner_changed', owner: '', term, reason: 'no start' } as const;
+      await owners.yieldLock(this.stream, event).catch(() => undefined);
+      throw thrown;
+    }
   }
 
   async #follow(): Promise<void> {
@@ -333,11 +361,11 @@ export class StreamSession {
     this.#stopFollowing = null;
     loop.stop();
     this.#role = Role.None;
-    if (end.kind === 'stopped') this.#onEnded(end.error);
+    if (end.kind === 'stopped') this.end(end.error);
   }
 
   /** The stream's life is over: who waits is told why, who plays is ended with FIN. */
-  #onEnded(error: AppError | null): void {
+  end(error: AppError | null): void {
     this.#waiting.rejectAll(error ?? new AppError('STREAM_STOPPING'));
     for (const client of this.#playing.values()) client.close(error?.code ?? 'stopped');
     this.feed.reset();
@@ -354,8 +382,8 @@ export class StreamSession {
     }
   }
 
-  #onEvent(event: StreamEvent | null): void {
-    switch (event?.type) {
+  #onEvent(event: StreamEvent): void {
+    switch (event.type) {
       case 'client_stop':
         this.#playing.get(event.client)?.close('kicked');
         break;
@@ -369,7 +397,10 @@ export class StreamSession {
       case 'owner_changed':
         if (event.owner === '') this.#stopFollowing?.({ kind: 'ownerless' });
         break;
-      default:
+      case 'stream_started':
+      case 'client_connected':
+      case 'engine_switched':
+        break;
     }
   }
 

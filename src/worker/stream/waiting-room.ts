@@ -1,8 +1,9 @@
+import { toAppError } from '../../shared/errors.js';
 import type { ClientId } from '../../shared/ids.js';
 
 interface Waiter {
   readonly resolve: () => void;
-  readonly reject: (reason: unknown) => void;
+  readonly reject: (reason: Error) => void;
 }
 
 /** Viewers parked until the stream has media to begin with; all are told at the same moment. */
@@ -32,7 +33,7 @@ export class WaitingRoom {
         },
         reject: (reason) => {
           leave();
-          reject(reason as Error);
+          reject(reason);
         },
       });
     });
@@ -42,7 +43,8 @@ export class WaitingRoom {
     for (const waiter of [...this.#waiters.values()]) waiter.resolve();
   }
 
-  rejectAll(reason: unknown): void {
-    for (const waiter of [...this.#waiters.values()]) waiter.reject(reason);
+  rejectAll(reason: Error): void {
+    const error = toAppError(reason);
+    for (const waiter of [...this.#waiters.values()]) waiter.reject(error);
   }
 }

@@ -150,7 +150,7 @@ for (const hashTags of [false, true]) {
             await redis.hset(keys.stream(STREAM).metadata, 'init_time', '1');
           },
         });
-        await requestStop(racing as never, keys, STREAM, 'api');
+        await requestStop(racing, keys, STREAM, 'api');
         expect(await redis.exists(keys.stream(STREAM).stopRequest)).to.equal(0);
       });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { AppError } from '../../../src/shared/errors.js';
+import type { AppError } from '../../../src/shared/errors.js';
 import { parseEngineRequest } from '../../../src/worker/http/engine-request.js';
 
 function reasons(body: unknown): readonly string[] {

@@ -1,7 +1,9 @@
 --[[
 Wins the stream for a worker: takes the lock, raises the term, writes who owns it.
 The first owner of a stream's life also writes `init_time`, which names that life; a takeover keeps
-it, and with it the numbering of the ring and what is known of the engine session.
+it, and with it the numbering of the ring and what is known of the engine session. `previous_owner`
+is empty when the owner before is known to be gone (it gave the lock back, or its death was seen);
+an owner whose lock only ran out may still be reading from the engine.
 
 KEYS[1] owner   KEYS[2] term   KEYS[3] stopping   KEYS[4] metadata (hash)
 ARGV[1] worker id   ARGV[2] lock life, ms   ARGV[3] life of the other keys, ms   ARGV[4] now, ms
@@ -19,7 +21,8 @@ local term = redis.call('INCR', KEYS[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSETNX', KEYS[4], 'init_time', ARGV[4])
 redis.call('HSETNX', KEYS[4], 'state', 'initializing')
-redis.call('HSET', KEYS[4], 'content_id', ARGV[5], 'key_type', ARGV[6], 'owner', ARGV[1],
+local previous = redis.call('HGET', KEYS[4], 'owner') or ''
+redis.call('HSET', KEYS[4], 'previous_owner', previous, 'content_id', ARGV[5], 'key_type', ARGV[6], 'owner', ARGV[1],
   'term', term, 'state_changed_at', ARGV[4])
 redis.call('PEXPIRE', KEYS[4], ARGV[3])
 return { 1, term, redis.call('HGET', KEYS[4], 'init_time'), ARGV[1] }

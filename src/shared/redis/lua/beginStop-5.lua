@@ -5,6 +5,8 @@ stream, one that comes later is told to wait for the next life.
 KEYS[1] owner   KEYS[2] term   KEYS[3] clients   KEYS[4] stopping   KEYS[5] last_client_disconnect_time
 ARGV[1] worker id   ARGV[2] term   ARGV[3] now, ms   ARGV[4] grace period, ms
 ARGV[5] '1' stop although clients watch   ARGV[6] life of KEYS[4], ms
+ARGV[7] since when the owner has seen nobody, ms, or '': counts where KEYS[5] is missing, because
+        Redis lost it or the last client was never registered
 
 Returns 1 the stop has begun, 0 somebody watches or the grace period is not over, -1 not the owner.
 ]]
@@ -15,8 +17,8 @@ if ARGV[5] ~= '1' then
   if redis.call('SCARD', KEYS[3]) > 0 then
     return 0
   end
-  local left = redis.call('GET', KEYS[5])
-  if not left or tonumber(ARGV[3]) - tonumber(left) < tonumber(ARGV[4]) then
+  local left = redis.call('GET', KEYS[5]) or ARGV[7]
+  if left == '' or tonumber(ARGV[3]) - tonumber(left) < tonumber(ARGV[4]) then
     return 0
   end
 end

@@ -10,21 +10,17 @@ ARGV[1] worker id   ARGV[2] term   ARGV[3] life (init_time)   ARGV[4] lock life,
 ARGV[5] life of the other keys, ms   ARGV[6..] field, value, ... to write into the metadata
 
 Returns {code, clients, last disconnect or '', stop request or ''}:
-code 1 renewed, 0 the stream's keys are gone (Redis came back empty), -1 another term or owner.
+code 1 renewed, 0 the stream's keys are gone (Redis came back empty), -1 another owner, term or life:
+what a later life left behind without a lock is for its next owner to inherit, not for us to overwrite.
 ]]
 local owner = redis.call('GET', KEYS[1])
 local term = redis.call('GET', KEYS[2])
-if owner and owner ~= ARGV[1] then
+local life = redis.call('HGET', KEYS[3], 'init_time')
+if (owner and owner ~= ARGV[1]) or (term and term ~= ARGV[2]) or (life and life ~= ARGV[3]) then
   return { -1, 0, '', '' }
 end
-if not term or redis.call('HGET', KEYS[3], 'init_time') ~= ARGV[3] then
-  if term and tonumber(term) > tonumber(ARGV[2]) then
-    return { -1, 0, '', '' }
-  end
+if not term or not life then
   return { 0, 0, '', '' }
-end
-if term ~= ARGV[2] then
-  return { -1, 0, '', '' }
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
 if #ARGV > 5 then

@@ -10,7 +10,7 @@ KEYS[2] health (hash)     KEYS[4] assigned (sorted set)
 ARGV[1] lease id   ARGV[2] stream   ARGV[3] worker   ARGV[4] term   ARGV[5] life of the lease, ms
 ARGV[6] streams per engine where its record names none   ARGV[7..] engines to leave out
 
-Returns {1, engine record (JSON)} when reserved, else
+Returns {1, engine record (JSON), how many others were free} when reserved, else
 {0, total, draining, unhealthy, excluded, full}; each engine is counted once, in this order.
 ]]
 local time = redis.call('TIME')
@@ -27,7 +27,7 @@ for i = 1, #all, 2 do
   local held = decode(all[i + 1])
   local record = all[i] == ARGV[1] and redis.call('HGET', KEYS[1], held.engine)
   if record then
-    return { 1, record }
+    return { 1, record, 0 }
   end
   local superseded = held.stream == ARGV[2] and (tonumber(held.term) or 0) < tonumber(ARGV[4])
   if superseded or (tonumber(held.expiresAt) or 0) <= now then
@@ -45,6 +45,7 @@ end
 
 local counts = { total = 0, draining = 0, unhealthy = 0, excluded = 0, full = 0 }
 local best
+local free = 0
 local function better(a, b)
   if a.load ~= b.load then return a.load < b.load end
   if a.forwarded ~= b.forwarded then return a.forwarded end
@@ -77,6 +78,7 @@ for i = 1, #registry, 2 do
       forwarded = record.forwarded == true,
       assigned = tonumber(redis.call('ZSCORE', KEYS[4], id) or 0),
     }
+    free = free + 1
     if not best or better(candidate, best) then
       best = candidate
     end
@@ -96,4 +98,4 @@ redis.call('HSET', KEYS[3], ARGV[1], cjson.encode({
   term = tonumber(ARGV[4]),
   expiresAt = now + tonumber(ARGV[5]),
 }))
-return { 1, best.record }
+return { 1, best.record, free - 1 }

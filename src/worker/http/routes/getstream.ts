@@ -10,8 +10,6 @@ import type { Socket } from 'node:net';
 export interface MediaDeps {
   readonly registry: StreamRegistry;
   readonly clock: Clock;
-  /** The response head is about to be written: the request cannot be repeated any more. */
-  readonly onAnswered: (socket: Socket) => void;
   /** The head is written; media follows. */
   readonly onPlaying: (socket: Socket, session: PlayingSession) => void;
   /** Seconds from the request to the first media. */
@@ -68,7 +66,6 @@ async function play(deps: MediaDeps, request: Request, response: Response): Prom
     session.abandon(identity);
     return;
   }
-  deps.onAnswered(socket);
   writeHead(response);
   deps.onPlaying(socket, { ...identity, bytesSent: 0, chunksSent: 0, position: null });
   ignoreInput(socket);

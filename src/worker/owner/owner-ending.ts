@@ -1,0 +1,132 @@
+import type { Clock } from '../../shared/clock.js';
+import type { Settings } from '../../shared/config/settings.js';
+import type { AppError } from '../../shared/errors.js';
+import { endedStreamView } from '../../shared/inspect/stream-view.js';
+import type { Logger } from '../../shared/log/logger.js';
+import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
+import type { RingWriter } from '../ring/ring-writer.js';
+import type { EngineRunner } from './engine-runner.js';
+import type { StreamPublisher } from './stream-publisher.js';
+import { StreamState, type StreamRecord } from './stream-record.js';
+
+/** How an ownership ended. */
+export type OwnerEnd =
+  /** The stream is over and its keys are gone; `error` tells why when it was not the last viewer. */
+  | { readonly outcome: 'ended'; readonly error: AppError | null }
+  /** Another worker owns the stream: follow it. */
+  | { readonly outcome: 'lost' }
+  /** Given back on purpose (drain): somebody else goes on. */
+  | { readonly outcome: 'yielded' };
+
+export interface OwnerEndingOptions {
+  readonly ownership: Ownership;
+  readonly store: OwnerStore;
+  readonly settings: Settings;
+  readonly record: StreamRecord;
+  readonly publisher: StreamPublisher;
+  readonly runner: EngineRunner;
+  readonly writer: RingWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** ms that the engine's stop may delay the removal of the keys (spec 2.4: gone within a second). */
+const STOP_PATIENCE_MS = 700;
+/** Part of the shutdown timeout in which viewers of sibling workers may still leave. */
+const SHUTDOWN_SHARE = 0.3;
+const SHUTDOWN_POLL_MS = 50;
+
+/** The ways an ownership ends. Every step has a deadline; Redis and the engine may both be away. */
+export class OwnerEnding {
+  readonly #options: OwnerEndingOptions;
+
+  constructor(options: OwnerEndingOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the stream down: state, engine, keys, in this order. `begun`: Redis knows of the stop. */
+  async end(reason: string, begun: boolean, error: AppError | null = null): Promise<OwnerEnd> {
+    const { ownership, store, settings, clock, publisher, runner, writer } = this.#options;
+    publisher.enter(error === null ? StreamState.Stopping : StreamState.Error, {
+      ...(error && { error_message: describe(error), error_time: clock.now() }),
+    });
+    if (error?.code === 'CONTENT_NOT_FOUND') {
+      await publisher.quietly(store.rememberRefusal(ownership.stream, describe(error)));
+    }
+    if (!begun) {
+      const now = clock.now();
+      const options = { now, graceMs: settings.graceMs, forced: true, idleSince: null };
+      await publisher.quietly(store.beginStop(ownership, options));
+    }
+    const closed = runner.close({ keepSession: false });
+    await Promise.race([closed, delay(clock, STOP_PATIENCE_MS)]);
+    await writer.close();
+    await publisher.quietly(
+      store.end(ownership, {
+        type: 'stream_stopped',
+        reason,
+        ...(error && { code: error.code, detail: describe(error) }),
+      }),
+    );
+    await publisher.quietly(this.#remember());
+    await closed;
+    return { outcome: 'ended', error };
+  }
+
+  /** Stops the stream unless somebody watches it: siblings' viewers leave now, others' stay. */
+  async endOrYield(): Promise<OwnerEnd> {
+    const { store, ownership, settings, clock } = this.#options;
+    const deadline = clock.monotonic() + settings.shutdownTimeoutMs * SHUTDOWN_SHARE;
+    for (;;) {
+      const now = clock.now();
+      const options = { now, graceMs: 0, forced: false, idleSince: now };
+      const answer = await store.beginStop(ownership, options).catch(() => 'away' as const);
+      if (answer === 'lost') return this.stepDown();
+      if (answer !== 'watched') return this.end('the proxy shuts down', answer === 'begun');
+      if (clock.monotonic() >= deadline) return this.yield();
+      await delay(clock, SHUTDOWN_POLL_MS);
+    }
+  }
+
+  /** Another worker has won: it cares for the session it knows of; one it cannot know is stopped. */
+  async stepDown(): Promise<OwnerEnd> {
+    const { logger, store, ownership, writer, runner } = this.#options;
+    logger.warn('another worker owns the stream now');
+    await writer.close();
+    const mine = runner.session?.playbackSessionId ?? '';
+    await runner.close({ keepSession: true });
+    const fields = await store.readMetadata(ownership.stream).catch(() => null);
+    const known = [fields?.['playback_session_id'], fields?.['previous_session_id']];
+    await runner.close({ keepSession: fields === null || known.includes(mine) });
+    return { outcome: 'lost' };
+  }
+
+  /** Gives the lock back; the engine session goes on with whoever wins it. */
+  async yield(): Promise<OwnerEnd> {
+    const { store, ownership, writer, runner, publisher } = this.#options;
+    await writer.close();
+    await runner.close({ keepSession: true });
+    const { stream, term } = ownership;
+    await publisher.quietly(
+      store.yieldLock(stream, { type: 'owner_changed', owner: '', term, reason: 'handed over' }),
+    );
+    return { outcome: 'yielded' };
+  }
+
+  async #remember(): Promise<void> {
+    const { store, ownership, record, clock } = this.#options;
+    const { stream } = ownership;
+    const facts = { stream, metadata: record.asText(), owner: null, clients: 0 };
+    await store.remember(stream, JSON.stringify(endedStreamView(facts, clock.now())));
+  }
+}
+
+/** What an engine said, where it said something; else the catalogue's words. */
+function describe(error: AppError): string {
+  const { reason } = error.details;
+  return typeof reason === 'string' ? reason : error.message;
+}
+
+function delay(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,150 @@
+import { hostname } from 'node:os';
+import type { Clock } from '../shared/clock.js';
+import type { PrimaryMessage } from '../shared/ipc/messages.js';
+import type { Logger } from '../shared/log/logger.js';
+import { Metrics } from '../shared/metrics/definitions.js';
+import { ClientStore } from '../shared/redis/client-store.js';
+import { openConnections, untilReady, type RedisConnections } from '../shared/redis/connections.js';
+import { RedisEngineStore } from '../shared/redis/engine-store.js';
+import { EventBus } from '../shared/redis/event-bus.js';
+import { makeKeys, type Keys } from '../shared/redis/keys.js';
+import { OwnerStore } from '../shared/redis/owner-store.js';
+import { RingStore } from '../shared/redis/ring-store.js';
+import type { DrainStep } from './drain.js';
+import { EngineKeeper } from './engine/engine-keeper.js';
+import { EnginePool } from './engine/engine-pool.js';
+import type { PrimaryLink } from './lifecycle/primary-link.js';
+import { makeStreamMetrics, type StreamCounters } from './stream-counters.js';
+import { LeaseKeeper } from './stream/lease-keeper.js';
+import { OrphanSweeper } from './stream/orphan-sweeper.js';
+import { makeOwner } from './stream/owner-factory.js';
+import { StreamRegistry } from './stream/stream-registry.js';
+
+export interface PartsInputs {
+  readonly link: Pick<PrimaryLink, 'send'>;
+  readonly start: Extract<PrimaryMessage, { type: 'start' }>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** A worker without its HTTP side: what the rest of it needs. */
+export interface WorkerParts {
+  readonly keys: Keys;
+  readonly redis: RedisConnections;
+  readonly metrics: Metrics;
+  readonly counters: StreamCounters;
+  readonly pool: EnginePool;
+  readonly registry: StreamRegistry;
+  /** Starts everything that has timers. */
+  begin(): Promise<void>;
+  /** What is ended after clients and streams, in this order. */
+  readonly endSteps: readonly DrainStep[];
+}
+
+interface Stores {
+  readonly keys: Keys;
+  readonly redis: RedisConnections;
+  readonly owners: OwnerStore;
+  readonly ring: RingStore;
+  readonly clients: ClientStore;
+}
+
+/** ms; a worker that starts while Redis is away serves all the same: with 503 and a reason. */
+const REDIS_PATIENCE_MS = 3_000;
+
+/** Makes the parts of a worker in the order of the data's way; nothing runs before `begin`. */
+export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
+  const { start, logger, clock } = inputs;
+  const { settings } = start;
+  const stores = makeStores(inputs);
+  await untilReady(stores.redis.control, REDIS_PATIENCE_MS).catch((error: unknown) =>
+    logger.warn('Redis does not answer yet', { error }),
+  );
+  const metrics = new Metrics();
+  const counters = makeStreamMetrics(metrics);
+  const { pool, keeper } = makeEngines(inputs, stores);
+  const { owners, clients, keys, redis } = stores;
+  const leases: LeaseKeeper = new LeaseKeeper({
+    ...{ store: clients, settings, clock, logger },
+    onAskedToLeave: (client) => registry.close(client, 'kicked'),
+  });
+  const registry = makeRegistry(inputs, { ...stores, pool, leases, counters });
+  const sweeper = new OrphanSweeper({
+    ...{ owners, clients, clock, logger, cleanupMs: settings.cleanupMs },
+    owned: () => registry.owned(),
+    releaseSlot: (lease) => pool.release(lease),
+  });
+  return {
+    ...{ keys, redis, metrics, counters, pool, registry },
+    begin: async () => {
+      await pool.start();
+      keeper.start();
+      leases.start();
+      registry.start();
+      sweeper.start();
+    },
+    endSteps: [
+      { name: 'sweeper', run: () => sweeper.stop() },
+      { name: 'leases', run: () => leases.stop() },
+      { name: 'engine keeper', run: () => keeper.stop() },
+      { name: 'engine pool', run: () => pool.stop() },
+      { name: 'Redis', run: () => redis.close() },
+    ],
+  };
+}
+
+function makeStores({ start, logger }: PartsInputs): Stores {
+  const { settings, worker } = start;
+  const { ownerLockTtlMs: lockMs, bufferTtlMs, clientTtlMs, cleanupMs } = settings;
+  const keys = makeKeys({ hashTags: settings.redis.hashTags });
+  const redis = openConnections(settings.redis, logger);
+  // Long enough for two sweeps to find what a dead owner left, short enough to vanish by itself.
+  const keepMs = Math.max(bufferTtlMs, clientTtlMs, cleanupMs * 2) + lockMs;
+  const { control, data } = redis;
+  return {
+    keys,
+    redis,
+    owners: new OwnerStore({ redis: control, keys, worker, times: { lockMs, keepMs } }),
+    ring: new RingStore({ data, keys, worker, chunkLifeMs: bufferTtlMs, keepMs }),
+    clients: new ClientStore({ redis: control, keys, worker, leaseMs: clientTtlMs }),
+  };
+}
+
+function makeEngines({ start, logger }: PartsInputs, { keys, redis }: Stores) {
+  const { settings, worker } = start;
+  const store = new RedisEngineStore(redis.control, keys.engines);
+  const pool = new EnginePool({
+    ...{ store, log: logger, worker },
+    // One name for all workers of this proxy: they register the same engines.
+    source: `config:${hostname()}:${String(settings.port)}`,
+    configured: settings.engines,
+    maxStreamsPerEngine: settings.maxStreamsPerEngine,
+    onUnhealthy: () => keeper.probeUnhealthy(),
+  });
+  const { orchestratorUrl } = settings;
+  const keeper = new EngineKeeper({ store, log: logger, worker, orchestratorUrl });
+  return { pool, keeper };
+}
+
+function makeRegistry(
+  { link, start, logger, clock }: PartsInputs,
+  parts: Stores & {
+    readonly pool: EnginePool;
+    readonly leases: LeaseKeeper;
+    readonly counters: StreamCounters;
+  },
+): StreamRegistry {
+  const { settings, worker } = start;
+  const { keys, redis, owners, ring, clients, pool, leases, counters: metrics } = parts;
+  const bus = new EventBus(redis.subscriber);
+  const ownerDeps = { worker, settings, owners, ring, pool, metrics, clock };
+  return new StreamRegistry({
+    ...{ settings, owners, clock },
+    deps: {
+      ...{ settings, keys, bus, clients, owners, ring, leases, metrics, clock, logger },
+      makeOwner: (session, ownership) => makeOwner(ownerDeps, session, ownership),
+      onOwning: (stream, term) => link.send({ type: 'owning', stream, term }),
+      onReleased: (stream) => link.send({ type: 'released', stream }),
+    },
+  });
+}
