@@ -162,7 +162,11 @@ async function labelsOfFollowers(
     const prefix = `ace_proxy:stream:${stream}`;
     const owner = await proxy.look.get(`${prefix}:owner`);
     for (const client of await proxy.look.smembers(`${prefix}:clients`)) {
-      const fields = await proxy.look.hmget(`${prefix}:clients:${client}`, 'user_agent', 'worker_id');
+      const fields = await proxy.look.hmget(
+        `${prefix}:clients:${client}`,
+        'user_agent',
+        'worker_id',
+      );
       if (fields[0] && fields[1] !== owner) labels.add(fields[0]);
     }
   }

@@ -169,7 +169,8 @@ export async function runFrames(lab: Lab, count: number): Promise<FrameResult[] 
     await lab.source.call('clip', { id: stream, file });
     const own = await firstFrame(file);
     const results: FrameResult[] = [];
-    for (const target of lab.proxies) results.push(await frames(lab, target, { stream, count, own }));
+    for (const target of lab.proxies)
+      results.push(await frames(lab, target, { stream, count, own }));
     return results;
   } finally {
     await rm(directory, { recursive: true });

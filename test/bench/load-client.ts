@@ -122,8 +122,8 @@ export class LoadClient {
 
   /** Where the body begins in the sink; its end when the head goes on. */
   #readHead(count: number): number {
-    this.#head += SINK.latin1Slice(0, count);
-    const text = this.#head ?? '';
+    const text = (this.#head ?? '') + SINK.toString('latin1', 0, count);
+    this.#head = text;
     const end = text.indexOf('\r\n\r\n');
     if (end === -1) return count;
     this.#status = Number(text.slice(9, 12));

@@ -76,7 +76,7 @@ export class BenchProcess<M extends Methods<M>> {
 export function serve<M extends Methods<M>>(methods: M): void {
   process.on('message', (message) => {
     const { id, method, argument } = message as Call;
-    const run = methods[method as keyof M] as (argument: unknown) => unknown;
+    const run = methods[method as keyof M] as unknown as (argument: unknown) => unknown;
     void Promise.resolve()
       .then(() => run(argument))
       .then(

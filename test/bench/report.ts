@@ -8,7 +8,9 @@ function table(title: string, header: readonly string[], rows: readonly string[]
   const all = [header, ...rows];
   const widths = header.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)));
   const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ');
   return `\n${title}\n${all.map(line).join('\n')}\n`;
 }
 
@@ -25,9 +27,11 @@ export function deliveryTable(results: readonly DeliveryResult[]): string {
     String(each.clients),
     each.totalCores.toFixed(2),
     each.ratio.toFixed(2),
-    ...[each.cores['workers'] ?? each.cores['baseline'], each.cores['redis'], each.cores['primary']].map(
-      (cores) => cores?.toFixed(2) ?? '',
-    ),
+    ...[
+      each.cores['workers'] ?? each.cores['baseline'],
+      each.cores['redis'],
+      each.cores['primary'],
+    ].map((cores) => cores?.toFixed(2) ?? ''),
     each.loadCores.toFixed(2),
     each.sourceCores.toFixed(2),
     each.sustained === 1 ? 'all' : `${(each.sustained * 100).toFixed(1)} % NOT SUSTAINED`,

@@ -1,5 +1,4 @@
 import { startProxy, type Proxy } from '../helpers/proxy.js';
-import type { SimulatedEngine } from '../simulator/engine.js';
 import type { BaselineMethods } from './baseline.js';
 import type { Roles } from './cpu.js';
 import { BenchProcess } from './processes.js';
@@ -50,11 +49,9 @@ export async function startProxyTarget(
   workers: number,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Target> {
-  const engines = [{ address: engine } as SimulatedEngine];
   const proxy = await startProxy({
-    engines,
     workers,
-    env: { ...PRODUCTION, ...env },
+    env: { ...PRODUCTION, ACE_ENGINES: `${engine};id=e1`, ...env },
   });
   return {
     name: `proxy, ${workers} worker${workers === 1 ? '' : 's'}`,
@@ -66,6 +63,8 @@ export async function startProxyTarget(
       workers: proxy.workers(),
       redis: [proxy.redis.pid],
     }),
-    stop: async () => void (await proxy.stop()),
+    stop: async () => {
+      await proxy.stop();
+    },
   };
 }

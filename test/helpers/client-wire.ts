@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Duplex } from 'node:stream';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { systemClock, type Clock } from '../../src/shared/clock.js';
 import type { ClientId, StreamId } from '../../src/shared/ids.js';
@@ -21,9 +22,15 @@ export const IDENTITY: ClientIdentity = {
 
 /** Real timers, durations by hand. */
 export class HandClock implements Clock {
-  readonly setTimeout = systemClock.setTimeout;
-  readonly setInterval = systemClock.setInterval;
   #at = 1_000;
+
+  setTimeout(callback: () => void, ms: number): NodeJS.Timeout {
+    return systemClock.setTimeout(callback, ms);
+  }
+
+  setInterval(callback: () => void, ms: number): NodeJS.Timeout {
+    return systemClock.setInterval(callback, ms);
+  }
 
   now(): number {
     return this.#at;
@@ -108,10 +115,11 @@ export class Wire {
 
   #watchWrites(): void {
     const { socket } = this;
-    const write = socket.write.bind(socket) as (bytes: Uint8Array) => boolean;
+    const write = (bytes: string | Uint8Array): boolean =>
+      Duplex.prototype.write.call(socket, bytes);
     socket.write = (bytes: string | Uint8Array): boolean => {
       this.disobeyed ||= socket.writableNeedDrain;
-      const taken = write(bytes as Uint8Array);
+      const taken = write(bytes);
       this.mostQueued = Math.max(this.mostQueued, socket.writableLength);
       return taken;
     };

@@ -77,7 +77,7 @@ export interface RunningApp {
 export async function runApp(deps: HttpDeps, limits?: ServerLimits): Promise<RunningApp> {
   const fed = makeServer(makeApp(deps), limits);
   let open = 0;
-  const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+  const listener = createServer((socket) => {
     open += 1;
     socket.on('close', () => {
       open -= 1;

@@ -122,10 +122,10 @@ export class SyntheticRing implements ChunkSource {
 
   async load(index: number): Promise<Chunk | null> {
     this.loads.push(index);
-    const chunk = this.#chunks.get(index) ?? null;
+    const { life } = this;
     const held = this.#held;
     if (held !== null) await new Promise<void>((resolve) => held.push(resolve));
-    return chunk;
+    return life === this.life ? (this.#chunks.get(index) ?? null) : null;
   }
 
   tables(name: string): Tables | null {

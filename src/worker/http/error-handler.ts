@@ -32,7 +32,7 @@ export function makeErrorHandler(logger: Logger): ErrorRequestHandler {
       });
     }
     if (response.headersSent) {
-
+      response.destroy();
       // Ends in express's own last handler, which does nothing once headers are out.
       next();
       return;

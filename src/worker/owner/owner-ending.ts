@@ -26,6 +26,8 @@ export interface OwnerEndingOptions {
   readonly publisher: StreamPublisher;
   readonly runner: EngineRunner;
   readonly writer: RingWriter;
+  /** Called while the stop still keeps new viewers out: all there are belong to the life that ends. */
+  readonly onEnding: (error: AppError | null) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -61,6 +63,7 @@ export class OwnerEnding {
     const closed = runner.close({ keepSession: false });
     await Promise.race([closed, delay(clock, STOP_PATIENCE_MS)]);
     await writer.close();
+    this.#options.onEnding(error);
     await publisher.quietly(
       store.end(ownership, {
         type: 'stream_stopped',

@@ -131,6 +131,7 @@ export class OwnerLoop {
       publisher: this.#publisher,
       runner: this.#runner,
       writer: this.#writer,
+      onEnding: options.onEnding,
     });
     this.#stats = new StatPoller({
       session: () => this.#runner.session,

@@ -241,6 +241,21 @@ for (const hashTags of [false, true]) {
         expect(await redis.exists(keys.stream(STREAM).metadata)).to.equal(1);
       });
 
+      it('keeps a stream listed that starts anew while it is being removed', async () => {
+        await seedStream(redis, keys, STREAM, { owner: null });
+        const racing: OpsRedis = {
+          ...ops,
+          purgeStream: async (...args) => {
+            const removed = await ops.purgeStream(...args);
+            await redis.set(keys.stream(STREAM).owner, WORKER);
+            await redis.sadd(keys.streams, STREAM);
+            return removed;
+          },
+        };
+        await cleanOrphans(racing, keys, await findOrphans(racing, keys), STARTED_AT);
+        expect(await redis.smembers(keys.streams)).to.deep.equal([STREAM]);
+      });
+
       it('sees all keys of a big ring', async () => {
         await seedStream(redis, keys, STREAM, { owner: null });
         const pipeline = redis.pipeline();

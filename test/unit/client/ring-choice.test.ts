@@ -52,7 +52,7 @@ describe('the place where a client starts', () => {
       fc.property(window, behind, (marks, behindMs) => {
         const cursor = joinCursor(marks, behindMs);
         fc.pre(cursor !== null && marks.some(playable));
-        const chosen = byIndex(marks, cursor!.index);
+        const chosen = byIndex(marks, cursor.index);
         const older = marks.filter((mark) => playable(mark) && mark.index < chosen.index);
         expect(older.length === 0 || marks.at(-1)!.at - chosen.at >= behindMs).to.equal(true);
       }),

@@ -33,7 +33,7 @@ describe('the takeover', () => {
         fc.pre(seen.ownerlessSince !== null);
         const early =
           (seen.redisBackAt !== null && now - seen.redisBackAt < SETTLE_MS) ||
-          (ringLost && now - seen.ownerlessSince! < SETTLE_MS);
+          (ringLost && now - seen.ownerlessSince < SETTLE_MS);
         expect(decideTakeover(seen, { now, ringLost })).to.equal(!early);
       }),
     );

@@ -27,10 +27,7 @@ class SlowReads {
   }
 }
 
-function makeFeed(
-  reads: SlowReads,
-  changes: Partial<ChunkFeedOptions> = {},
-): ChunkFeed {
+function makeFeed(reads: SlowReads, changes: Partial<ChunkFeedOptions> = {}): ChunkFeed {
   return new ChunkFeed({
     bounds: { maxBytes: 100 * CHUNK_BYTES, ttlMs: 60_000 },
     memoryBytes: 5 * CHUNK_BYTES,
@@ -82,7 +79,9 @@ describe('the feed of a worker', () => {
       now = chunk.at;
       feed.append(chunk);
     }
-    expect(feed.marks().map(({ index }) => index)).to.deep.equal([...Array(10).keys()].map((n) => n + 21));
+    expect(feed.marks().map(({ index }) => index)).to.deep.equal(
+      [...Array(10).keys()].map((n) => n + 21),
+    );
     expect(feed.inMemory()).to.have.length(10);
   });
 

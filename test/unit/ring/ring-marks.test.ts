@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { ChunkMark } from '../../../src/worker/contracts.js';
-import { fromWire, RingMarks, toWire, type RingBounds } from '../../../src/worker/ring/ring-marks.js';
+import {
+  fromWire,
+  RingMarks,
+  toWire,
+  type RingBounds,
+} from '../../../src/worker/ring/ring-marks.js';
 import { parseWireMark } from '../../../src/shared/redis/ring-store.js';
 
 const mark = fc.record({

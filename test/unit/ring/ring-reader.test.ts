@@ -65,7 +65,13 @@ describe('the ring reader of a follower', () => {
       now: () => 0,
     });
     const store = redis as unknown as RingStore;
-    reader = new RingReader({ stream: STREAM, store, feed, logger: silentLogger, onRead: () => undefined });
+    reader = new RingReader({
+      stream: STREAM,
+      store,
+      feed,
+      logger: silentLogger,
+      onRead: () => undefined,
+    });
   };
   beforeEach(setUp);
 
@@ -80,7 +86,10 @@ describe('the ring reader of a follower', () => {
   });
 
   it('reads each chunk once and in order, whatever notices come, double or get lost', async () => {
-    const schedule = fc.array(fc.record({ heard: fc.boolean(), times: fc.integer({ min: 1, max: 2 }), wait: fc.nat(3) }), { minLength: 1, maxLength: 30 });
+    const schedule = fc.array(
+      fc.record({ heard: fc.boolean(), times: fc.integer({ min: 1, max: 2 }), wait: fc.nat(3) }),
+      { minLength: 1, maxLength: 30 },
+    );
     await fc.assert(
       fc.asyncProperty(schedule, async (steps) => {
         setUp();

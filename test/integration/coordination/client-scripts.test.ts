@@ -1,0 +1,159 @@
+import { expect } from 'chai';
+import type { StreamId } from '../../../src/shared/ids.js';
+import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
+import {
+  clientNamed,
+  join,
+  makeStores,
+  win,
+  type WorkerStores,
+} from '../../helpers/scripted-redis.js';
+
+const STREAM = 'd'.repeat(40) as StreamId;
+const CLIENT = clientNamed(1);
+
+describe('the scripts of leases', () => {
+  let fixture: RedisFixture;
+  let a: WorkerStores;
+  let b: WorkerStores;
+  before(async () => {
+    fixture = await openRedisFixture();
+    a = makeStores(fixture.redis, fixture.keys, 'a');
+    b = makeStores(fixture.redis, fixture.keys, 'b');
+  });
+  after(() => fixture.close());
+  beforeEach(() => fixture.redis.flushall());
+
+  const names = (): ReturnType<RedisFixture['keys']['stream']> => fixture.keys.stream(STREAM);
+  const left = (): Promise<string[]> => fixture.redis.keys(`ace_proxy:stream:${STREAM}*`);
+  const idle = { now: 10_000, graceMs: 0, forced: false, idleSince: 0 } as const;
+
+  it('register a client and tell who owns the stream', async () => {
+    expect(await join(a, STREAM, CLIENT)).to.deep.equal({ joined: true, owner: '', term: 0 });
+    const { term } = await win(b, STREAM);
+    expect(await join(a, STREAM, clientNamed(2))).to.deep.equal({
+      joined: true,
+      owner: b.worker,
+      term,
+    });
+    const record = await fixture.redis.hgetall(names().client(CLIENT));
+    expect(record).to.include({ worker_id: a.worker });
+    expect(await fixture.redis.pttl(names().client(CLIENT))).to.be.greaterThan(0);
+    expect(await fixture.redis.pttl(names().clients)).to.be.greaterThan(0);
+  });
+
+  it('write nothing of a client while the stream is being stopped', async () => {
+    const own = await win(a, STREAM);
+    await a.owners.beginStop(own, idle);
+    expect(await join(b, STREAM, CLIENT)).to.deep.equal({ joined: false });
+    expect(await fixture.redis.exists(names().clients, names().client(CLIENT))).to.equal(0);
+  });
+
+  it('end the grace period when somebody comes back', async () => {
+    const own = await win(a, STREAM);
+    await join(a, STREAM, CLIENT);
+    await a.clients.leave(STREAM, CLIENT, 1);
+    await join(a, STREAM, CLIENT);
+    expect(await a.owners.beginStop(own, idle)).to.equal('watched');
+    expect(await fixture.redis.exists(names().lastClientDisconnect)).to.equal(0);
+  });
+
+  it('decide between a join and a stop at the same moment: one of the two, never both', async () => {
+    const seen = { joined: 0, stopped: 0 };
+    for (let round = 0; round < 200; round++) {
+      const own = await win(a, STREAM);
+      const [answer, stop] = await Promise.all(
+        round % 2 === 0
+          ? [join(b, STREAM, CLIENT), a.owners.beginStop(own, idle)]
+          : ([0].flatMap(() => {
+              const stopping = a.owners.beginStop(own, idle);
+              return [join(b, STREAM, CLIENT), stopping] as const;
+            }) as [ReturnType<typeof join>, Promise<'begun' | 'watched' | 'lost'>]),
+      );
+      expect(answer.joined).to.equal(stop === 'watched');
+      seen[answer.joined ? 'joined' : 'stopped']++;
+      await fixture.redis.flushall();
+    }
+    expect(seen).to.deep.equal({ joined: 100, stopped: 100 });
+  });
+
+  it('take a client out once and count who is left', async () => {
+    await win(a, STREAM);
+    await join(a, STREAM, CLIENT);
+    await join(a, STREAM, clientNamed(2));
+    expect(await a.clients.leave(STREAM, CLIENT, 50)).to.equal(1);
+    expect(await a.clients.leave(STREAM, CLIENT, 60)).to.equal(1);
+    expect(await fixture.redis.exists(names().lastClientDisconnect)).to.equal(0);
+    expect(await a.clients.leave(STREAM, clientNamed(2), 70)).to.equal(0);
+    expect(await a.clients.leave(STREAM, clientNamed(2), 80)).to.equal(0);
+    expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('70');
+  });
+
+  it('leave no key behind when a player goes before anybody owned its stream', async () => {
+    await join(a, STREAM, CLIENT);
+    expect(await a.clients.leave(STREAM, CLIENT, 1)).to.equal(0);
+    expect(await left()).to.deep.equal([]);
+  });
+
+  it('keep a client that another worker has taken over', async () => {
+    await win(a, STREAM);
+    await join(a, STREAM, CLIENT);
+    await join(b, STREAM, CLIENT);
+    expect(await a.clients.leave(STREAM, CLIENT, 1)).to.equal(null);
+    expect(await fixture.redis.smembers(names().clients)).to.deep.equal([CLIENT]);
+    expect(await b.clients.leave(STREAM, CLIENT, 2)).to.equal(0);
+  });
+
+  it('drop clients whose record ran out, and begin the grace period with the last', async () => {
+    await win(a, STREAM);
+    for (const n of [1, 2, 3]) await join(a, STREAM, clientNamed(n));
+    await fixture.redis.del(names().client(clientNamed(1)), names().client(clientNamed(2)));
+    expect(await a.clients.reap(STREAM, 5)).to.equal(2);
+    expect(await fixture.redis.exists(names().lastClientDisconnect)).to.equal(0);
+    expect(await a.clients.reap(STREAM, 6)).to.equal(0);
+    await fixture.redis.del(names().client(clientNamed(3)));
+    expect(await a.clients.reap(STREAM, 7)).to.equal(1);
+    expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('7');
+  });
+
+  it('put leases back with a pulse after Redis came back empty', async () => {
+    const pulse = {
+      ...{ client: CLIENT, connectedAt: 1, ip: '', userAgent: '', stream: STREAM, lastActive: 2 },
+      ...{ bytesSent: 188, chunksSent: 1, averageRate: 1.25, currentRate: 0 },
+    };
+    await a.clients.pulse([pulse], { now: 3, heartbeatTtlMs: 1_000, limited: false });
+    expect(await fixture.redis.smembers(names().clients)).to.deep.equal([CLIENT]);
+    expect(await fixture.redis.hgetall(names().client(CLIENT))).to.include({
+      worker_id: a.worker,
+      bytes_sent: '188',
+      avg_rate_KBps: '1.3',
+    });
+    expect(await fixture.redis.pttl(fixture.keys.heartbeat(a.worker))).to.be.greaterThan(0);
+    await a.clients.forgetWorker();
+    expect(await fixture.redis.exists(fixture.keys.heartbeat(a.worker))).to.equal(0);
+  });
+
+  it('tell which clients were asked to leave', async () => {
+    await fixture.redis.set(names().clientStop(clientNamed(2)), '1');
+    const clients = [1, 2].map((n) => ({ stream: STREAM, client: clientNamed(n) }));
+    expect(await a.clients.askedToLeave(clients)).to.deep.equal([clientNamed(2)]);
+    expect(await a.clients.askedToLeave([])).to.deep.equal([]);
+  });
+
+  it('admit up to the limit, count nobody twice and forget leases that ran out', async () => {
+    const admit = (n: number, now: number): Promise<boolean> =>
+      a.clients.admit(clientNamed(n), 2, now);
+    expect([await admit(1, 0), await admit(2, 10), await admit(3, 20)]).to.deep.equal([
+      true,
+      true,
+      false,
+    ]);
+    expect(await admit(1, 30)).to.equal(true);
+    // The second one's 60 s are over, the first one was prolonged.
+    expect(await admit(3, 60_010)).to.equal(true);
+    expect(await admit(2, 60_020)).to.equal(false);
+    await join(a, STREAM, clientNamed(1));
+    await a.clients.leave(STREAM, clientNamed(1), 1);
+    expect(await admit(2, 60_020)).to.equal(true);
+  });
+});
