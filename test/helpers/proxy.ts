@@ -122,10 +122,16 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     ...options.env,
   };
   const tree = new ProcessTree({ argv: [PROGRAM], env });
-  const { port } = await tree.line('listening on', 15_000);
-  const workers = options.workers ?? 2;
-  await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
-  const look = new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
-  look.on('error', () => undefined);
-  return new Proxy({ tree, redis, look, port: Number(port), ownsRedis: !options.redis });
+  try {
+    const { port } = await tree.line('listening on', 15_000);
+    const workers = options.workers ?? 2;
+    await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
+    const look = new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+    look.on('error', () => undefined);
+    return new Proxy({ tree, redis, look, port: Number(port), ownsRedis: !options.redis });
+  } catch (error) {
+    await tree.end();
+    if (!options.redis) await redis.stop();
+    throw error;
+  }
 }

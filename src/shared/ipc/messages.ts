@@ -116,7 +116,7 @@ export type WorkerMessage =
       readonly connection: ConnectionId;
       readonly session: PlayingSession;
     }
-  /** Rough positions of all playing clients, a few times a minute: where an adopter resumes. */
+  /** Rough positions of all playing clients, twice a second: where an adopter resumes. */
   | {
       readonly type: 'positions';
       readonly positions: readonly (readonly [ConnectionId, RingPosition])[];

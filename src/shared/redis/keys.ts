@@ -11,7 +11,7 @@ export interface Keys {
   readonly streams: string;
   /** List of the last ended streams, newest first, as JSON. */
   readonly history: string;
-  /** Hash: hex → kind that worked on an engine (engine-api 12). */
+  /** String with a TTL: the kind that worked on an engine (engine-api 12). */
   readonly kind: (id: StreamId) => string;
   /** String with a TTL: the content was refused by an engine; its value is the reason. */
   readonly refused: (id: StreamId) => string;
