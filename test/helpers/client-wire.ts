@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { Duplex } from 'node:stream';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { systemClock, type Clock } from '../../src/shared/clock.js';
 import type { ClientId, StreamId } from '../../src/shared/ids.js';
@@ -115,8 +114,8 @@ export class Wire {
 
   #watchWrites(): void {
     const { socket } = this;
-    const write = (bytes: string | Uint8Array): boolean =>
-      Duplex.prototype.write.call(socket, bytes);
+    const original = socket.write.bind(socket);
+    const write = (bytes: string | Uint8Array): boolean => original(bytes);
     socket.write = (bytes: string | Uint8Array): boolean => {
       this.disobeyed ||= socket.writableNeedDrain;
       const taken = write(bytes);

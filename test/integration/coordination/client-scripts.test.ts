@@ -59,22 +59,21 @@ describe('the scripts of leases', () => {
   });
 
   it('decide between a join and a stop at the same moment: one of the two, never both', async () => {
+    const other = fixture.redis.duplicate({ enableOfflineQueue: true });
+    const remote = makeStores(other, fixture.keys, 'remote');
     const seen = { joined: 0, stopped: 0 };
     for (let round = 0; round < 200; round++) {
       const own = await win(a, STREAM);
-      const [answer, stop] = await Promise.all(
-        round % 2 === 0
-          ? [join(b, STREAM, CLIENT), a.owners.beginStop(own, idle)]
-          : ([0].flatMap(() => {
-              const stopping = a.owners.beginStop(own, idle);
-              return [join(b, STREAM, CLIENT), stopping] as const;
-            }) as [ReturnType<typeof join>, Promise<'begun' | 'watched' | 'lost'>]),
-      );
-      expect(answer.joined).to.equal(stop === 'watched');
-      seen[answer.joined ? 'joined' : 'stopped']++;
+      const stopping = round % 2 === 0 ? a.owners.beginStop(own, idle) : null;
+      const joining = join(remote, STREAM, CLIENT);
+      const stop = await (stopping ?? a.owners.beginStop(own, idle));
+      const { joined } = await joining;
+      expect(joined).to.equal(stop === 'watched');
+      seen[joined ? 'joined' : 'stopped']++;
       await fixture.redis.flushall();
     }
-    expect(seen).to.deep.equal({ joined: 100, stopped: 100 });
+    other.disconnect();
+    expect(Math.min(seen.joined, seen.stopped)).to.be.greaterThan(0);
   });
 
   it('take a client out once and count who is left', async () => {

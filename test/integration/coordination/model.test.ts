@@ -1,0 +1,190 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { ClientId, StreamId } from '../../../src/shared/ids.js';
+import { CoordinationWorld, type ModelWorker } from '../../helpers/coordination-world.js';
+import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
+import { clientNamed } from '../../helpers/scripted-redis.js';
+
+/**
+ * A model of the coordination: workers race for one stream on a real Redis with the real scripts.
+ * Steps: acquire, renew, restore, append, join, leave, pulse, begin and end of a stop, yield; a crash,
+ * a lock or a lease that runs out, a Redis that comes back empty. Each command may stay under way while
+ * others overtake it, also beyond the death of its sender; one sender's commands arrive in order.
+ *
+ * Invariants:
+ *  1. A lock is won exactly when nobody holds it and no stop is in progress.
+ *  2. Within a life terms strictly grow, and no term is granted twice. A takeover continues the life.
+ *  3. A renewal or a restore succeeds only for the newest term of its life, and only while Redis
+ *     remembers no other owner, term or life.
+ *  4. A chunk is taken exactly from the holder of the lock in its term. The head never goes back
+ *     (but by the loss of all keys), and terms never go back along the ring.
+ *  5. A client joins exactly when no stop is in progress.
+ *  6. An unforced stop begins only when no registered client is left, and none joins until it has
+ *     ended: nobody who joined sees the keys of its stream deleted.
+ *  7. A stop ends only for the holder of the lock in its term, and leaves no key.
+ *  8. Leaving twice is leaving once; who has handed a client over cannot take it out.
+ *  9. From wherever it is, once all have left and the dead are reaped, the stream can be won,
+ *     stopped and ended without a key left.
+ */
+const RUNS = 1_000;
+const STEPS = 60;
+const WORKERS = 3;
+const CLIENTS = 4;
+
+type Run = (world: CoordinationWorld) => Promise<void> | void;
+type Command = fc.AsyncCommand<object, CoordinationWorld>;
+
+/** A step that is always allowed: what cannot happen now does nothing. */
+function command(name: string, run: Run): Command {
+  return {
+    check: () => true,
+    run: async (_model, world) => {
+      await run(world);
+    },
+    toString: () => name,
+  };
+}
+
+const number = fc.nat(WORKERS - 1);
+const late = fc.boolean();
+const client = fc.nat(CLIENTS - 1).map((n) => clientNamed(n));
+
+/** A step of one worker that believes to own the stream; `due` says when it makes sense. */
+function owners(
+  name: string,
+  due: (worker: ModelWorker) => boolean,
+  step: (world: CoordinationWorld, worker: ModelWorker, flag: boolean) => () => Promise<void>,
+): fc.Arbitrary<Command> {
+  return fc.tuple(number, late, fc.boolean()).map(([n, isLate, flag]) =>
+    command(`${name}(${String(n)}${isLate ? ', late' : ''})`, async (world) => {
+      const worker = world.workers[n]!;
+      if (due(worker)) await world.act(worker, isLate, step(world, worker, flag));
+    }),
+  );
+}
+
+const serves = (worker: ModelWorker): boolean => worker.own !== null && worker.stopping === null;
+
+const acquire = owners(
+  'acquire',
+  ({ own }) => own === null,
+  (world, worker) => world.acquire(worker),
+);
+const append = owners('append', serves, (world, worker) => world.append(worker, worker.own!));
+
+/** What a player does, or what is done with it. */
+function viewers(
+  name: string,
+  step: (
+    world: CoordinationWorld,
+    worker: ModelWorker,
+    client: ClientId,
+  ) => (() => Promise<void>) | null,
+): fc.Arbitrary<Command> {
+  return fc.tuple(number, late, client).map(([n, isLate, who]) =>
+    command(
+      `${name}(${String(n)}, ${String(Number(who))}${isLate ? ', late' : ''})`,
+      async (world) => {
+        const worker = world.workers[n]!;
+        const run = world.pending.has(who) ? null : step(world, worker, who);
+        if (run !== null) await world.actFor(who, worker, isLate, run);
+      },
+    ),
+  );
+}
+
+const join = viewers('join', (world, worker, who) =>
+  world.served.get(who) === worker ? null : world.join(worker, who),
+);
+const leave = viewers('leave', (world, worker, who) =>
+  world.served.get(who) === worker ? world.leave(worker, who) : null,
+);
+
+/** What happens to everybody, or to nobody in particular. */
+function event(
+  name: string,
+  run: (world: CoordinationWorld, worker: ModelWorker) => Promise<void> | void,
+): fc.Arbitrary<Command> {
+  return number.map((n) =>
+    command(`${name}(${String(n)})`, (world) => run(world, world.workers[n]!)),
+  );
+}
+
+const steps: fc.Arbitrary<Command>[] = [
+  ...[acquire, acquire, append, append, join, join, leave, leave],
+  owners('renew', serves, (world, worker) => world.renew(worker, worker.own!)),
+  owners(
+    'restore',
+    (worker) => serves(worker) && worker.restoring,
+    (world, worker) => world.restore(worker, worker.own!),
+  ),
+  owners('stop', serves, (world, worker, forced) => world.beginStop(worker, worker.own!, forced)),
+  owners(
+    'end',
+    ({ own, stopping }) => own !== null && stopping !== null,
+    (world, worker) => world.end(worker, worker.own!),
+  ),
+  owners('yield', serves, (world, worker) => world.yieldLock(worker)),
+  owners(
+    'pulse',
+    () => true,
+    (world, worker) => world.pulse(worker),
+  ),
+  viewers('leaveTooLate', (world, worker, who) => world.leaveTooLate(worker, who)),
+  event('deliver', (world, worker) => world.deliver(worker.outbox, 1)),
+  event('deliver of the dead', (world) => world.deliver(world.lateCommands, 1)),
+  event('lose', (world, worker) => world.lose(worker)),
+  event('crash', (world, worker) => world.crash(worker)),
+  event('lock runs out', (world) => world.expireLock()),
+  event('stop runs out', (world) => world.expireStopping()),
+  event('leases run out', (world) => world.expireOrphans()),
+  fc.nat(4).chain((n) => (n === 0 ? event('flush', (world) => world.flush()) : append)),
+];
+
+/** Invariant 9. */
+async function bringToRest(world: CoordinationWorld): Promise<void> {
+  await world.deliver(world.lateCommands);
+  for (const { outbox } of world.workers) await world.deliver(outbox);
+  for (const [who, worker] of [...world.served])
+    await world.act(worker, false, world.leave(worker, who));
+  await world.expireOrphans();
+  await world.expireLock();
+  await world.expireStopping();
+  const [first] = world.workers as [ModelWorker];
+  first.own = null;
+  await world.act(first, false, world.acquire(first));
+  await world.act(first, false, world.beginStop(first, first.own!, false));
+  expect(first.stopping, 'the last stop').to.equal('idle');
+  await world.act(first, false, world.end(first, first.own!));
+  expect(await world.dump(), 'keys at rest').to.deep.equal([]);
+}
+
+describe('the model of the coordination', () => {
+  let fixture: RedisFixture;
+  before(async () => {
+    fixture = await openRedisFixture();
+  });
+  after(() => fixture.close());
+
+  it('holds its invariants on random schedules of steps, crashes and lost messages', async function () {
+    this.timeout(60_000);
+    let schedules = 0;
+    let executed = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.commands(steps, { maxCommands: STEPS, size: 'max' }),
+        async (schedule) => {
+          const stream = schedules.toString(16).padStart(40, '0') as StreamId;
+          schedules++;
+          const world = new CoordinationWorld(fixture.redis, fixture.keys, stream, WORKERS);
+          await fc.asyncModelRun(() => ({ model: {}, real: world }), schedule);
+          executed += world.stepsTaken;
+          await bringToRest(world);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+    // A model whose steps never happen proves nothing.
+    expect(executed).to.be.greaterThan(RUNS * 10);
+  });
+});
