@@ -9,13 +9,15 @@ import { ensureBuild, ensureModules, ensurePrograms, fail, ROOT, say } from './l
 /** In the order of their speed. ms per test: real processes start within seconds. */
 const SUITES = { architecture: 30_000, unit: 20_000, integration: 30_000, e2e: 60_000 };
 
+const SUITE_TIMEOUT_MS = 15 * 60_000;
+
 const [first, ...rest] = process.argv.slice(2);
 const chosen = first === undefined || first.startsWith('-') ? Object.keys(SUITES) : [first];
 const extra = first === undefined || !first.startsWith('-') ? rest : [first, ...rest];
 for (const suite of chosen) if (!(suite in SUITES)) fail(`there is no suite "${suite}"`);
 
 ensureModules();
-ensurePrograms(['redis-server', 'ffmpeg', 'ffprobe', 'curl', 'jq']);
+ensurePrograms(['redis-server', 'ffmpeg', 'ffprobe', 'curl', 'jq', 'nginx', 'chromium']);
 ensureBuild();
 
 const folder = mkdtempSync(join(tmpdir(), 'acestream-proxy-test-'));
@@ -36,7 +38,13 @@ for (const suite of chosen) {
     `output=${report}`,
     ...extra,
   ];
-  const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    stdio: 'inherit',
+    // What a test left running would keep its suite, and with it CI, for ever.
+    timeout: SUITE_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
   const totals = readTotals(report);
   passed += totals.passed;
   failed += totals.failed;

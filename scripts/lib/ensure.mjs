@@ -13,6 +13,8 @@ const PACKAGES = {
   ffprobe: 'ffmpeg',
   curl: 'curl',
   jq: 'jq',
+  nginx: 'nginx-light',
+  chromium: 'chromium',
 };
 
 /** Runs a command with its output shown; ends this process when it fails. */
