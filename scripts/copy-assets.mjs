@@ -1,9 +1,11 @@
-// Build step: what tsc leaves behind (Lua scripts, the API description) goes to dist as it is.
+// Build step: what tsc leaves behind (Lua scripts, the API description, the panel's files for the
+// browser) goes to dist as it is.
 import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 for (const entry of readdirSync(join(root, 'src'), { recursive: true })) {
-  if (/\.(lua|yaml)$/.test(entry)) cpSync(join(root, 'src', entry), join(root, 'dist', entry));
+  if (/\.(lua|yaml|html|css|js|svg)$/.test(entry))
+    cpSync(join(root, 'src', entry), join(root, 'dist', entry));
 }

@@ -37,14 +37,15 @@ function routesTable() {
       .map((method) => [
         `\`${method.toUpperCase()} ${path}\``,
         operations[method].summary,
-        keyNeeded(operations[method].security),
+        keyNeeded(operations[method]),
       ]),
   );
   return table(['Route', 'Does', 'Needs the key'], rows);
 }
 
-/** No `security`: open; with `{}` as an alternative: a listing (spec 6). */
-function keyNeeded(security) {
+/** No `security`: open; with `{}` as an alternative: a listing (spec 6), or as the route says. */
+function keyNeeded({ security, 'x-needs-key': said }) {
+  if (said !== undefined) return said;
   if (security === undefined) return 'no';
   return security.some((way) => Object.keys(way).length === 0) ? 'when one is configured' : 'yes';
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Clock } from '../shared/clock.js';
 import type { Settings } from '../shared/config/settings.js';
 import { withDeadline } from '../shared/deadline.js';
+import type { WorkerId } from '../shared/ids.js';
 import type { WorkerStatus } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
 import { Dealer } from './dealer.js';
@@ -12,10 +13,11 @@ import { ExitCode } from './exit-codes.js';
 import { Listener } from './listener.js';
 import { MetricsCollector } from './metrics-collector.js';
 import type { RedisHost } from './redis-host.js';
-import type { WorkerReaper } from './reaper.js';
+import type { OwnedStream, WorkerReaper } from './reaper.js';
 import { mergeSettings, ignoredChanges, Reloader } from './reload.js';
 import { Supervisor } from './supervisor.js';
 import type { WorkerInputs } from './supervisor.js';
+import { StreamRouter } from './stream-router.js';
 import { WorkerState } from './worker-handle.js';
 
 /** A reaper and the connection it holds. */
@@ -58,6 +60,7 @@ export class Primary {
   readonly #listener: Listener;
   readonly #dealer: Dealer;
   readonly #metrics: MetricsCollector;
+  readonly #streams: StreamRouter;
   #settings: Settings;
   #redis: RedisHost | null = null;
   /** Settled when Redis is up or could not be had: only then can it be ended. */
@@ -75,6 +78,9 @@ export class Primary {
     const serving = () => this.#supervisor?.serving ?? [];
     this.#dealer = new Dealer({ serving, clock, log });
     this.#listener = new Listener((socket) => this.#dealer.accept(socket));
+    const onOrphan = (worker: WorkerId, stream: OwnedStream): void =>
+      this.#supervisor?.reap(worker, [stream]);
+    this.#streams = new StreamRouter({ serving, onOrphan, log });
     this.#metrics = new MetricsCollector({ serving, statuses: () => this.#statuses(), clock });
   }
 
@@ -134,8 +140,10 @@ export class Primary {
         },
         onConnection: (worker, message) => this.#dealer.receive(worker.pid, message),
         onMetrics: (worker, message) => this.#metrics.receive(worker, message),
+        onStream: (worker, message, socket) => this.#streams.receive(worker, message, socket),
         onDead: (worker) => {
           this.#metrics.forget(worker.pid);
+          this.#streams.forget(worker.pid);
           this.#dealer.rescue(worker.pid);
         },
         onHopeless: () => {

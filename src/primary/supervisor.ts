@@ -1,14 +1,17 @@
 import cluster from 'node:cluster';
+import type { Socket } from 'node:net';
 
 import type { Clock } from '../shared/clock.js';
 import type { Settings } from '../shared/config/settings.js';
+import type { WorkerId } from '../shared/ids.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
-import type { WorkerReaper } from './reaper.js';
+import type { OwnedStream, WorkerReaper } from './reaper.js';
 import { reapWorker } from './reaper.js';
 import type { RestartHistory } from './restart-policy.js';
 import { isHopeless, NO_DEATHS, restartAfter } from './restart-policy.js';
+import type { StreamMessage } from './stream-router.js';
 import { WorkerHandle, WorkerState } from './worker-handle.js';
 import type { WorkerExit } from './worker-handle.js';
 
@@ -24,6 +27,7 @@ export interface SupervisorEvents {
   onServing(first: boolean): void;
   onConnection(handle: WorkerHandle, message: ConnectionMessage): void;
   onMetrics(handle: WorkerHandle, message: MetricsMessage): void;
+  onStream(handle: WorkerHandle, message: StreamMessage, socket: Socket | null): void;
   /** Everything the worker had said has been read; it no longer counts as serving. */
   onDead(handle: WorkerHandle): void;
   /** No worker ever came up and the budget is used up. */
@@ -168,6 +172,15 @@ export class Supervisor {
     for (const worker of this.workers) worker.kill('must go at once');
   }
 
+  /** Frees what a worker that is gone held in Redis; `stop` waits for it. */
+  reap(worker: WorkerId, owned: readonly OwnedStream[]): void {
+    const { reaper, log } = this.#deps;
+    const work = reapWorker(reaper, worker, owned, log).finally(() => {
+      this.#reaping.delete(work);
+    });
+    this.#reaping.add(work);
+  }
+
   #fill(slot: Slot): void {
     slot.current = this.#fork(slot, slot.inputs);
     if (slot.current === null) this.#onSlotEmpty(slot, 0);
@@ -193,6 +206,7 @@ export class Supervisor {
           onServing: () => this.#onServing(),
           onConnection: (from, message) => events.onConnection(from, message),
           onMetrics: (from, message) => events.onMetrics(from, message),
+          onStream: (from, message, socket) => events.onStream(from, message, socket),
           onDead: (dead, exit) => this.#onDead(slot, dead, exit),
         },
       },
@@ -213,7 +227,7 @@ export class Supervisor {
     this.#registry.delete(handle.pid);
     const level = exit.expected ? 'info' : 'error';
     log[level]('a worker is gone', { worker: handle.id, slot: slot.index, ...exit });
-    this.#reap(handle);
+    this.reap(handle.id, handle.owned);
     events.onDead(handle);
     if (slot.current === handle) {
       slot.current = null;
@@ -238,14 +252,6 @@ export class Supervisor {
       slot.restarts += 1;
       this.#fill(slot);
     }, delayMs);
-  }
-
-  #reap(handle: WorkerHandle): void {
-    const { reaper, log } = this.#deps;
-    const work = reapWorker(reaper, handle.id, handle.owned, log).finally(() => {
-      this.#reaping.delete(work);
-    });
-    this.#reaping.add(work);
   }
 
   #checkHeartbeats(): void {

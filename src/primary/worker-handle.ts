@@ -1,5 +1,5 @@
 import type { Worker } from 'node:cluster';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 import type { Clock } from '../shared/clock.js';
 import type { Settings } from '../shared/config/settings.js';
@@ -13,10 +13,13 @@ import type {
 } from '../shared/ipc/messages.js';
 import { isWorkerMessage } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
+import { takeConnection } from '../shared/raw-socket.js';
 import { isConnectionMessage } from './connections.js';
 import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
 import type { OwnedStream } from './reaper.js';
+import { isStreamMessage } from './stream-router.js';
+import type { StreamMessage } from './stream-router.js';
 
 export const WorkerState = {
   /** The process loads its code and does not listen to the channel yet. */
@@ -44,6 +47,8 @@ export interface WorkerEvents {
   onServing(handle: WorkerHandle): void;
   onConnection(handle: WorkerHandle, message: ConnectionMessage): void;
   onMetrics(handle: WorkerHandle, message: MetricsMessage): void;
+  /** The socket that came along does not read. */
+  onStream(handle: WorkerHandle, message: StreamMessage, socket: Socket | null): void;
   onDead(handle: WorkerHandle, exit: WorkerExit): void;
 }
 
@@ -64,9 +69,9 @@ export interface WorkerDeps {
   readonly log: Logger;
 }
 
-/** Heartbeats come each 500 ms; six missed ones are no scheduling delay any more. */
+/** Heartbeats come each 500 ms; four missed ones are no scheduling delay any more. */
 const HUNG_MS = 2_000;
-/** Two missed heartbeats: deal to others while there are any. */
+/** Three missed heartbeats: deal to others while there are any. */
 const STALE_MS = 1_500;
 /** From the fork to `ready`; loading the code takes a second on a busy machine. */
 const START_DEADLINE_MS = 30_000;
@@ -90,6 +95,8 @@ export class WorkerHandle {
   readonly #deps: WorkerDeps;
   readonly #bornAt: number;
   readonly #owned = new Map<StreamId, number>();
+  /** Connections on their way to it. */
+  readonly #given = new Set<Socket>();
   #state: WorkerState = WorkerState.Forking;
   #heartbeatAt: number;
   #vitals: WorkerVitals | null = null;
@@ -159,6 +166,26 @@ export class WorkerHandle {
     else worker.send(message, socket, { keepOpen: true }, done);
   }
 
+  /**
+   * Gives it a stream of another worker, and the engine's connection for good. It counts as the owner
+   * at once: its death frees the lock, which names it.
+   */
+  giveStream({ stream, term }: OwnedStream, from: WorkerId, socket: Socket | null): void {
+    const message: PrimaryMessage = { type: 'stream-adopt', stream, term, from };
+    this.#owned.set(stream, term);
+    if (socket === null) {
+      this.send(message);
+      return;
+    }
+    this.#given.add(socket);
+    // Without `keepOpen` Node 20 never closes the handle of a worker that dies before it has taken
+    // it. Once sent the connection lives on in the channel, so that our copy can be closed.
+    this.#deps.worker.send(message, socket, { keepOpen: true }, () => {
+      this.#given.delete(socket);
+      socket.destroy();
+    });
+  }
+
   /** Asks it to leave; SIGKILL after `deadlineMs`, of which the worker itself knows a bit less. */
   drain(handover: boolean, deadlineMs: number): void {
     if (this.#state === WorkerState.Dead) return;
@@ -194,15 +221,27 @@ export class WorkerHandle {
 
   #listen(): void {
     const { worker } = this.#deps;
-    worker.on('message', (message: unknown) => {
-      if (isWorkerMessage(message) && this.#state !== WorkerState.Dead) this.#receive(message);
+    worker.on('message', (message: unknown, carried: unknown) => {
+      // In this tick: a socket that came reads from its construction on.
+      this.#take(message, carried instanceof Socket ? hold(carried) : null);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
       this.#awaitLastWords(code, signal, LAST_WORDS_MS);
     });
   }
 
-  #receive(message: WorkerMessage): void {
+  #take(message: unknown, socket: Socket | null): void {
+    const heard = isWorkerMessage(message) && this.#state !== WorkerState.Dead ? message : null;
+    if (heard !== null && isStreamMessage(heard)) {
+      if (heard.type === 'stream-handover') this.#owned.delete(heard.stream);
+      this.#deps.events.onStream(this, heard, socket);
+      return;
+    }
+    socket?.destroy();
+    if (heard !== null) this.#receive(heard);
+  }
+
+  #receive(message: Exclude<WorkerMessage, StreamMessage>): void {
     if (isConnectionMessage(message)) {
       this.#deps.events.onConnection(this, message);
       return;
@@ -264,6 +303,8 @@ export class WorkerHandle {
     const expected = this.#state === WorkerState.Draining && code === 0;
     clearTimeout(this.#deadline);
     this.#state = WorkerState.Dead;
+    // Node forgets those that waited for others to arrive.
+    for (const socket of this.#given) socket.destroy();
     const livedMs = Math.round(this.#deps.clock.monotonic() - this.#bornAt);
     this.#deps.events.onDead(this, { code, signal, livedMs, expected });
   }
@@ -292,4 +333,11 @@ export class WorkerHandle {
   #fields(): Record<string, unknown> {
     return { worker: this.id, slot: this.slot, generation: this.generation };
   }
+}
+
+/** The connection, which nobody reads from here; `null` when it could not be kept from that. */
+function hold(carried: Socket): Socket | null {
+  const held = takeConnection(carried);
+  if (held === null) carried.destroy();
+  return held;
 }

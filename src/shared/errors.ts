@@ -9,6 +9,15 @@ export const ERRORS = {
     status: 401,
     message: 'This route needs the header "Authorization: Bearer <key>".',
   },
+  PLAYLIST_FETCH_OFF: {
+    status: 403,
+    message: 'This proxy fetches no playlists from elsewhere (PROXY_PLAYLIST_FETCH).',
+  },
+  PLAYLIST_ADDRESS_REFUSED: {
+    status: 403,
+    message: 'This playlist is not on the public internet (PROXY_PLAYLIST_FETCH).',
+  },
+  PLAYLIST_FETCH_FAILED: { status: 502, message: 'The playlist could not be fetched.' },
   FORBIDDEN: { status: 403, message: 'The key is not the right one.' },
   NOT_FOUND: { status: 404, message: 'There is no such route.' },
   STREAM_NOT_FOUND: { status: 404, message: 'No stream with this key is running.' },
@@ -18,6 +27,8 @@ export const ERRORS = {
     status: 404,
     message: 'The engine cannot load this content: check the id, or try again later.',
   },
+  NO_CHANNELS: { status: 404, message: 'This proxy has no list of channels (PROXY_CHANNELS).' },
+  ALIAS_NOT_FOUND: { status: 404, message: 'No channel has this alias.' },
   METHOD_NOT_ALLOWED: { status: 405, message: 'This route does not take this method.' },
   STREAM_STOPPING: {
     status: 503,
@@ -44,6 +55,11 @@ export const ERRORS = {
     message: 'The proxy carries as many streams as it may (PROXY_MAX_STREAMS).',
     retryAfter: 10,
   },
+  LISTENER_LIMIT: {
+    status: 503,
+    message: 'This worker tells as many listeners of /events as it may.',
+    retryAfter: 5,
+  },
   REDIS_UNAVAILABLE: {
     status: 503,
     message: 'Redis does not answer: streams that run go on, new ones have to wait.',
@@ -68,6 +84,10 @@ export const ERRORS = {
     status: 504,
     message: 'No engine delivered a picture in time.',
     retryAfter: 5,
+  },
+  BAD_CHANNELS: {
+    status: 500,
+    message: 'The list of channels has faults: see the log of the proxy.',
   },
   INTERNAL: { status: 500, message: 'The proxy made a mistake: see its log.' },
 } as const satisfies Record<string, ErrorDefinition>;

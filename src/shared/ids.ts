@@ -12,6 +12,10 @@ export type ClientId = string & { readonly __brand: 'ClientId' };
 export const KEY_TYPES = ['id', 'content_id', 'infohash'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
+export function isKeyType(text: string | undefined): text is KeyType {
+  return (KEY_TYPES as readonly (string | undefined)[]).includes(text);
+}
+
 const HEX40 = /^[0-9a-f]{40}$/;
 const CLIENT_ID = /^[0-9a-f]{24}$/;
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { EngineAddress } from '../shared/config/settings.js';
 import type { KeyType, StreamId } from '../shared/ids.js';
 
@@ -116,6 +117,16 @@ export interface EngineReader {
   }): void;
   /** Closes the socket; `onEnd` is not called after it. Resolves when the socket is gone. */
   close(): Promise<void>;
+}
+
+/** A reader whose connection can move to another worker in the middle of the media (spec 3.8). */
+export interface MovableReader extends EngineReader {
+  /**
+   * Gives the connection up. What was read goes to `onData` within this call; no handler is called
+   * after it, and `close` does nothing any more. The socket does not read and carries media only.
+   * `null`, and the reader goes on, when it cannot move: the other worker has to open its own.
+   */
+  release(): Socket | null;
 }
 
 /** What a client reads from: the ring as far as this worker knows it (owner and follower alike). */

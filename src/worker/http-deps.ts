@@ -7,7 +7,10 @@ import type { Logger } from '../shared/log/logger.js';
 import type { Metrics } from '../shared/metrics/definitions.js';
 import type { EnginePool } from './engine/engine-pool.js';
 import type { HttpDeps } from './http/deps.js';
+import type { EventHub } from './http/event-hub.js';
 import { makeMediaRouter } from './http/routes/getstream.js';
+import { ChannelFile } from './playlist/channel-file.js';
+import { makePlaylistFetch } from './playlist/fetch-playlist.js';
 import type { ConnectionLedger } from './lifecycle/connection-ledger.js';
 import type { MetricsCollector } from './lifecycle/metrics-collector.js';
 import type { StreamRegistry } from './stream/stream-registry.js';
@@ -23,20 +26,31 @@ export interface HttpParts {
   readonly ledger: ConnectionLedger;
   readonly metrics: Metrics;
   readonly collector: MetricsCollector;
+  readonly events: EventHub;
 }
 
 /** What the HTTP side is given of this worker. */
 export function makeHttpDeps(parts: HttpParts): HttpDeps {
   const { start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector } = parts;
+  const { publicUrl, playlistFetch } = start.settings;
+  const channels = new ChannelFile({ ...start.settings.channels, logger });
+  // Now, so that the log tells of faults before the first player meets them.
+  void channels.refresh();
   return {
     settings: start.settings,
     logger,
     keys,
     redis,
     enginePool: pool,
+    playlists: {
+      publicUrl,
+      channels,
+      fetch: playlistFetch === 'off' ? null : makePlaylistFetch({ scope: playlistFetch }),
+    },
     mediaRouter: makeMediaRouter({
       registry,
       clock,
+      aliases: channels,
       onPlaying: (socket, session) => ledger.playing(socket, session),
       onJoined: (seconds) => metrics.joinSeconds.observe(seconds),
     }),
@@ -46,6 +60,7 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
     },
     collectMetrics: () => collector.collect(),
     localMetrics: () => metrics.toJSON(),
+    events: parts.events,
     apiKey: start.apiKey,
     apiKeyConfigured: start.apiKeyConfigured,
     stopStream: async (id) => (await requestStop(redis, keys, id, 'asked over HTTP')).found,

@@ -18,10 +18,12 @@ import { makeStreamMetrics, type StreamCounters } from './stream-counters.js';
 import { LeaseKeeper } from './stream/lease-keeper.js';
 import { OrphanSweeper } from './stream/orphan-sweeper.js';
 import { makeOwner } from './stream/owner-factory.js';
+import type { StreamMover } from './stream/stream-mover.js';
 import { StreamRegistry } from './stream/stream-registry.js';
 
 export interface PartsInputs {
-  readonly link: Pick<PrimaryLink, 'send'>;
+  readonly link: Pick<PrimaryLink, 'send'> & Partial<Pick<PrimaryLink, 'vitals'>>;
+  readonly mover: StreamMover;
   readonly start: Extract<PrimaryMessage, { type: 'start' }>;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -67,6 +69,7 @@ export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
   const leases: LeaseKeeper = new LeaseKeeper({
     ...{ store: clients, settings, clock, logger },
     onAskedToLeave: (client) => registry.close(client, 'kicked'),
+    vitals: () => ({ ...inputs.link.vitals }),
   });
   const registry = makeRegistry(inputs, { ...stores, pool, leases, counters });
   const sweeper = new OrphanSweeper({
@@ -127,7 +130,7 @@ function makeEngines({ start, logger }: PartsInputs, { keys, redis }: Stores) {
 }
 
 function makeRegistry(
-  { link, start, logger, clock }: PartsInputs,
+  { link, mover, start, logger, clock }: PartsInputs,
   parts: Stores & {
     readonly pool: EnginePool;
     readonly leases: LeaseKeeper;
@@ -142,7 +145,8 @@ function makeRegistry(
     ...{ settings, owners, clock },
     deps: {
       ...{ settings, keys, bus, clients, owners, ring, leases, metrics, clock, logger },
-      makeOwner: (session, ownership) => makeOwner(ownerDeps, session, ownership),
+      makeOwner: (session, ownership, reader) => makeOwner(ownerDeps, session, ownership, reader),
+      mover,
       onOwning: (stream, term) => link.send({ type: 'owning', stream, term }),
       onReleased: (stream) => link.send({ type: 'released', stream }),
     },

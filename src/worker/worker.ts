@@ -1,36 +1,41 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
+import { SnapshotStore } from '../shared/redis/snapshot-store.js';
 import { Drain } from './drain.js';
+import { adoptPlayback } from './engine/open-playback.js';
 import { makeHttpDeps } from './http-deps.js';
 import { makeApp } from './http/app.js';
+import { EventHub } from './http/event-hub.js';
 import { makeServer, type FedServer } from './http/server.js';
 import { ConnectionLedger } from './lifecycle/connection-ledger.js';
 import { MetricsCollector } from './lifecycle/metrics-collector.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
+import { StreamCourier } from './lifecycle/stream-courier.js';
 import { replayRequest } from './lifecycle/replay.js';
 import { makeParts, type PartsInputs, type WorkerParts } from './parts.js';
 
-export interface WorkerInputs extends PartsInputs {
+export interface WorkerInputs extends Omit<PartsInputs, 'mover'> {
   readonly link: PrimaryLink;
 }
 
 /** Starts one worker and says `ready` when it serves. */
 export async function startWorker(inputs: WorkerInputs): Promise<void> {
   const { link, start, logger, clock } = inputs;
-  const parts = await makeParts(inputs);
+  const parts = await makeParts({ ...inputs, mover: new StreamCourier(link, clock) });
   const ledger = new ConnectionLedger({ link, clock });
   const { metrics } = parts;
   const collector = new MetricsCollector({ link, clock, local: () => metrics.toJSON() });
   const { keys, pool, registry } = parts;
   const redis = parts.redis.control;
+  const events = makeEvents(inputs, parts);
   const app = makeApp(
     makeHttpDeps({
-      ...{ start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector },
+      ...{ start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector, events },
     }),
   );
   const server = makeServer(reportRequests(ledger, app));
   takeConnections(inputs, parts, ledger, server);
-  takeDrain(inputs, parts, ledger, server);
+  takeDrain(inputs, parts, ledger, server, events);
   link.reportWorkload(() => {
     parts.counters.setLoad(registry.clientCount, registry.streamCount, registry.owned().length);
     return { clients: registry.clientCount, streams: registry.streamCount };
@@ -41,9 +46,22 @@ export async function startWorker(inputs: WorkerInputs): Promise<void> {
   logger.info('worker ready');
 }
 
+/** What `/events` tells: the engines and everything else that Redis knows. */
+function makeEvents({ clock, logger }: WorkerInputs, { keys, redis, pool }: WorkerParts): EventHub {
+  const store = new SnapshotStore({ redis: redis.control, keys, clock });
+  return new EventHub({
+    read: async (options) => {
+      const [snapshot, engines] = await Promise.all([store.read(options), pool.list()]);
+      return { ...snapshot, engines };
+    },
+    clock,
+    logger,
+  });
+}
+
 /** The three ways in which a socket comes from the primary. */
 function takeConnections(
-  { link, logger }: WorkerInputs,
+  { link, start, logger }: WorkerInputs,
   { registry }: WorkerParts,
   ledger: ConnectionLedger,
   server: FedServer,
@@ -55,6 +73,14 @@ function takeConnections(
   link.on('replay', ({ connection, request }, socket) => {
     ledger.add(connection, socket, 'replay');
     if (socket !== null) replayRequest(server.server, socket, request);
+  });
+  link.on('stream-adopt', ({ stream }, socket) => {
+    const { readBytes, stallTimeoutMs } = start.settings;
+    // In this tick: what comes before somebody listens would be lost.
+    const reader = socket === null ? null : adoptPlayback(socket, { readBytes, stallTimeoutMs });
+    registry
+      .take(stream, reader)
+      .catch((error: unknown) => logger.warn('a stream could not be taken', { stream, error }));
   });
   link.on('adopt', ({ connection, session, torn }, socket) => {
     ledger.add(connection, socket, 'adopt');
@@ -74,9 +100,11 @@ function takeDrain(
   parts: WorkerParts,
   ledger: ConnectionLedger,
   server: FedServer,
+  events: EventHub,
 ): void {
   const { registry } = parts;
-  const drain = new Drain({ link, ledger, registry, server, logger, steps: parts.endSteps });
+  const steps = [{ name: 'events', run: () => events.close() }, ...parts.endSteps];
+  const drain = new Drain({ link, ledger, registry, server, logger, steps });
   link.on('drain', (message: Extract<PrimaryMessage, { type: 'drain' }>) => {
     void drain.run(message);
   });

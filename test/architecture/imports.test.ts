@@ -10,7 +10,8 @@ const WORKER_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   owner: ['engine', 'ring'],
   follower: ['ring'],
   stream: ['owner', 'follower', 'client', 'ring', 'engine'],
-  http: ['stream', 'client'],
+  playlist: ['engine'],
+  http: ['stream', 'client', 'playlist'],
   lifecycle: [],
 };
 

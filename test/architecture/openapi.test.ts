@@ -9,6 +9,8 @@ import { ACCEPTED_IDS } from '../../src/worker/http/stream-request.js';
 import { fakeDeps } from '../helpers/http-app.js';
 
 const OPENAPI = new URL('../../src/worker/http/openapi.yaml', import.meta.url);
+/** Has a body, and is a listing all the same. */
+const CHANGES_NOTHING: ReadonlySet<string> = new Set(['post /playlist.m3u']);
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'];
 
 interface Operation {
@@ -96,7 +98,8 @@ describe('openapi.yaml', () => {
     for (const [path, item] of Object.entries(document.paths)) {
       for (const method of ['post', 'put', 'patch', 'delete']) {
         const operation = item[method];
-        if (operation) expect(operation.security, `${method} ${path}`).to.deep.equal([{ key: [] }]);
+        if (operation === undefined || CHANGES_NOTHING.has(`${method} ${path}`)) continue;
+        expect(operation.security, `${method} ${path}`).to.deep.equal([{ key: [] }]);
       }
     }
   });

@@ -46,8 +46,10 @@ const GOP_SECONDS = 2;
 /** The memory of a player is the slope between this many and all. */
 const FIRST_PART = 500;
 const CONNECTS_PER_SECOND = 500;
-/** The join's cushion is caught up with, the rings are filled a little. */
+/** The join's cushion is caught up with. */
 const SETTLE_MS = 4_000;
+/** A worker's memory of the stream (8 MB) is full too: from then on only players cost memory. */
+const LONG_SETTLE_MS = 8_000;
 const SAMPLING = 8;
 
 /** The same audience for the baseline and every proxy, one after another. */
@@ -79,12 +81,12 @@ async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<De
   const sampling = Math.max(1, Math.floor(SAMPLING / streams.length));
   const first = Math.min(FIRST_PART, spec.each);
   let { failed } = await openPlayers(lab, target, { ...audience, each: first, sampling });
-  await delay(SETTLE_MS);
+  await delay(spec.each > first ? LONG_SETTLE_MS : SETTLE_MS);
   const before = memoryOf(target);
   if (spec.each > first) {
     const more = { ...audience, each: spec.each - first, label: 'more' };
     failed += (await openPlayers(lab, target, more)).failed;
-    await delay(SETTLE_MS);
+    await delay(LONG_SETTLE_MS);
   }
   const measured = await meter(lab, target);
   const memory = memoryOf(target);

@@ -37,7 +37,10 @@ describe('A request for a stream', () => {
   afterEach(() => stage.clear());
   after(() => stage.end());
 
-  const ask = async (query: string, init?: RequestInit): Promise<[number, ErrorAnswer, Headers]> => {
+  const ask = async (
+    query: string,
+    init?: RequestInit,
+  ): Promise<[number, ErrorAnswer, Headers]> => {
     const answer = await fetch(`${stage.proxy.url}/ace/getstream${query}`, init);
     return [answer.status, (await answer.json()) as ErrorAnswer, answer.headers];
   };
@@ -123,7 +126,9 @@ describe('A request for a stream', () => {
     await player.untilBytes(100_000);
     player.leave();
     expect(player.status).to.equal(200);
-    expect(player.head).to.not.match(/content-range|transfer-encoding|content-length|content-encoding/i);
+    expect(player.head).to.not.match(
+      /content-range|transfer-encoding|content-length|content-encoding/i,
+    );
     expect(player.head).to.match(/^connection: close$/im);
     expect(player.report().firstPackets[0]?.pid).to.equal(PID.pat);
     const { sessions } = stage.engine.witness;

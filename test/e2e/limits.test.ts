@@ -118,8 +118,13 @@ describe('The public port', () => {
     const last = stage.play(hexOf(200));
     await last.untilBytes(50_000);
     await stage.clear();
-    await until('the sockets are closed', () => pids.every((pid, i) => openSockets(pid) <= (resting[i] ?? 0)));
+    await until('the sockets are closed', () =>
+      pids.every((pid, i) => openSockets(pid) <= (resting[i] ?? 0)),
+    );
     const { sessions } = engine.witness;
-    expect(sessions.every(({ stopCommands }) => stopCommands === 1), 'each stopped once').to.equal(true);
+    expect(
+      sessions.every(({ stopCommands }) => stopCommands === 1),
+      'each stopped once',
+    ).to.equal(true);
   });
 });

@@ -45,7 +45,10 @@ describe('The keys that operators read', () => {
     const { look } = stage.proxy;
     const player = stage.play(CHANNEL);
     await player.untilBytes(100_000);
-    await until('the stream is active', async () => (await look.hget(`${BASE}:metadata`, 'state')) === 'active');
+    await until(
+      'the stream is active',
+      async () => (await look.hget(`${BASE}:metadata`, 'state')) === 'active',
+    );
     const [client] = await look.smembers(`${BASE}:clients`);
     const head = Number(await look.get(`${BASE}:buffer:index`));
     const types = {
@@ -84,7 +87,10 @@ describe('The keys that operators read', () => {
     await player.untilBytes(100_000);
     const [client] = await look.smembers(`${BASE}:clients`);
     const key = `${BASE}:clients:${String(client)}`;
-    await until('a heartbeat has counted', async () => Number(await look.hget(key, 'bytes_sent')) > 0);
+    await until(
+      'a heartbeat has counted',
+      async () => Number(await look.hget(key, 'bytes_sent')) > 0,
+    );
     await player.untilMore(50_000);
     const record = await look.hgetall(key);
     expect(record).to.include.all.keys(CLIENT);

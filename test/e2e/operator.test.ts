@@ -47,7 +47,11 @@ describe("The operator's checks", () => {
 
   before(async () => {
     // Listings are open while no key is configured (spec 6).
-    stage = await setStage({ engines: [{ source: 'picture' }], env: DEFAULTS, configureKey: false });
+    stage = await setStage({
+      engines: [{ source: 'picture' }],
+      env: DEFAULTS,
+      configureKey: false,
+    });
   });
 
   after(() => stage.end());

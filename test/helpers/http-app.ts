@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { Router } from 'express';
+import { systemClock } from '../../src/shared/clock.js';
 import { AppError } from '../../src/shared/errors.js';
 import { silentLogger } from '../../src/shared/log/silent-logger.js';
 import { Metrics } from '../../src/shared/metrics/definitions.js';
 import { makeKeys } from '../../src/shared/redis/keys.js';
 import { makeApp } from '../../src/worker/http/app.js';
 import type { HttpDeps } from '../../src/worker/http/deps.js';
+import { EventHub } from '../../src/worker/http/event-hub.js';
 import { makeServer, type ServerLimits } from '../../src/worker/http/server.js';
 
 export const API_KEY = 'the-right-key';
@@ -41,6 +43,11 @@ export function fakeDeps(overrides: Partial<HttpDeps> = {}): HttpDeps {
       drain: (id) => Promise.resolve(id === 'engine-1'),
       undrain: (id) => Promise.resolve(id === 'engine-1'),
     },
+    playlists: {
+      publicUrl: null,
+      channels: { list: () => Promise.reject(new AppError('NO_CHANNELS')) },
+      fetch: null,
+    },
     mediaRouter: fakeMedia(),
     readiness: () => ({ ready: true, reasons: [] }),
     collectMetrics: async () => ({
@@ -49,6 +56,7 @@ export function fakeDeps(overrides: Partial<HttpDeps> = {}): HttpDeps {
       workers: [],
     }),
     localMetrics: () => metrics.toJSON(),
+    events: new EventHub({ read: away, clock: systemClock, logger: silentLogger }),
     apiKey: API_KEY,
     apiKeyConfigured: false,
     stopStream: () => Promise.resolve(true),

@@ -18,6 +18,7 @@ export class Player {
   readonly checker = new StampChecker();
   readonly #socket: Socket;
   readonly #recorded: Buffer[] = [];
+  #rate: number | undefined;
   #head = '';
   #headDone = false;
   #bytes = 0;
@@ -31,13 +32,14 @@ export class Player {
 
   constructor(url: string, options: PlayerOptions = {}) {
     const { hostname, port, pathname, search } = new URL(url);
+    this.#rate = options.rate;
     this.#socket = connect(Number(port), hostname);
     const head =
       options.head ?? `GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`;
     this.#socket.write(head);
     this.#socket.on('data', (bytes) => {
       this.#take(bytes, options.record === true);
-      if (options.rate !== undefined) this.#slowDown(bytes.length, options.rate);
+      if (this.#rate !== undefined) this.#slowDown(bytes.length, this.#rate);
     });
     this.#socket.on('error', (error) => (this.#error = error.message));
     this.#socket.on('close', () => (this.#closed = true));
@@ -114,6 +116,12 @@ export class Player {
     this.#socket.resume();
   }
 
+  /** From now on it takes what it gets. */
+  hurry(): void {
+    this.#rate = undefined;
+    this.#socket.resume();
+  }
+
   /** Goes away as a player does that is closed. */
   leave(): void {
     this.#socket.destroy();
@@ -144,12 +152,13 @@ export class Player {
     const whole = all.length - (all.length % 188);
     let media = false;
     for (let at = 0; at < whole && !media; at += 188) {
-      media = ((all.readUInt16BE(at + 1) & 0x1fff) as number) !== NULL_PID;
+      media = (all.readUInt16BE(at + 1) & 0x1fff) !== NULL_PID;
     }
     this.#tail = Buffer.from(all.subarray(whole));
     if (!media) return;
     const now = Date.now();
-    if (this.#lastMediaAt > 0) this.#longestGap = Math.max(this.#longestGap, now - this.#lastMediaAt);
+    if (this.#lastMediaAt > 0)
+      this.#longestGap = Math.max(this.#longestGap, now - this.#lastMediaAt);
     this.#lastMediaAt = now;
   }
 

@@ -117,7 +117,9 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     PROXY_WORKERS: String(options.workers ?? 2),
     REDIS_URL: redis.url,
     ...(options.engines?.length && {
-      ACE_ENGINES: options.engines.map(({ address }, i) => `${address};id=e${String(i + 1)}`).join(','),
+      ACE_ENGINES: options.engines
+        .map(({ address }, i) => `${address};id=e${String(i + 1)}`)
+        .join(','),
     }),
     ...options.env,
   };

@@ -57,6 +57,7 @@ export function append(
 ): Promise<boolean> {
   return stores.ring.append(own.stream, {
     term: own.term,
+    life: own.life,
     mark: { i: index, t: own.term, at: index, s: 188, j: [], tb: null, sp: 0 },
     bytes: Buffer.from(`${stores.worker} ${own.life} ${String(own.term)} ${String(index)}`),
     tables: null,

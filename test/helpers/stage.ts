@@ -51,6 +51,11 @@ export class Stage {
     return engine;
   }
 
+  /** What a request with the key needs. */
+  bearer(): RequestInit {
+    return { headers: { Authorization: `Bearer ${API_KEY}` } };
+  }
+
   /** A management request with the key. */
   async manage(
     method: string,
@@ -73,7 +78,7 @@ export class Stage {
 
   /** Takes the engines away that were invited. */
   async dismiss(): Promise<void> {
-    const list = (await this.proxy.json('/engines', bearer())).body as { id: string }[];
+    const list = (await this.proxy.json('/engines', this.bearer())).body as { id: string }[];
     for (const { id } of list) await this.manage('DELETE', `/engines/${encodeURIComponent(id)}`);
     for (const engine of this.#guests.splice(0)) await engine.stop();
   }
@@ -91,10 +96,6 @@ export class Stage {
       for (const engine of engines) await engine.stop();
     }
   }
-}
-
-function bearer(): RequestInit {
-  return { headers: { Authorization: `Bearer ${API_KEY}` } };
 }
 
 /** Starts the engines and then the proxy on them. */

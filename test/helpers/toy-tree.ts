@@ -27,6 +27,7 @@ export class ToyTree {
       ...process.env,
       TOY_SETTINGS: join(this.#directory, 'settings.json'),
       TOY_FAIL: join(this.#directory, 'fail'),
+      TOY_SINK: join(this.#directory, 'sink'),
     };
     this.tree = new ProcessTree({ argv: ['--import', 'tsx', PROGRAM], env });
   }
@@ -49,6 +50,11 @@ export class ToyTree {
     const path = join(this.#directory, 'fail');
     if (yes) writeFileSync(path, '');
     else rmSync(path, { force: true });
+  }
+
+  /** Where owners send what they read of an engine. */
+  sink(port: number): void {
+    writeFileSync(join(this.#directory, 'sink'), String(port));
   }
 
   get(path: string): Promise<{ status: number; body: string }> {

@@ -5,22 +5,26 @@ import type { Socket } from 'node:net';
 
 import { systemClock } from '../../src/shared/clock.js';
 import { parseStreamId } from '../../src/shared/ids.js';
-import type { ClientId, StreamId } from '../../src/shared/ids.js';
+import type { ClientId, StreamId, WorkerId } from '../../src/shared/ids.js';
 import type { PlayingSession, RingPosition } from '../../src/shared/ipc/messages.js';
 import { ConnectionLedger } from '../../src/worker/lifecycle/connection-ledger.js';
 import { PrimaryLink } from '../../src/worker/lifecycle/primary-link.js';
 import { replayRequest } from '../../src/worker/lifecycle/replay.js';
 import { ignoreGroupSignals } from '../../src/worker/lifecycle/signals.js';
+import { ToyOwner } from './toy-owner.js';
 
 /**
  * A worker whose stream is the numbers from 1 on, one a line, every 10 ms; an adopter after a crash
  * writes `torn` and goes on at the last report. `/whoami`, `/slow?ms`, `/half` (answered, never
  * ended), `/block?ms`, `/own`, `/status`. Fails to start while the file `TOY_FAIL` exists.
+ * `/engine?stream&port` reads an engine, `/give?stream&to&in` hands that over in so many ms, a drain to the
+ * worker that the primary names.
  */
 const STREAM = parseStreamId('a'.repeat(40)) as StreamId;
 const TICK_MS = 10;
 
 const link = new PrimaryLink({ clock: systemClock });
+const owner = new ToyOwner(link);
 const ledger = new ConnectionLedger({ link, clock: systemClock });
 const players = new Map<Socket, PlayingSession>();
 const askers: ((body: unknown) => void)[] = [];
@@ -79,6 +83,18 @@ const routes: Record<string, (q: URLSearchParams, i: IncomingMessage, o: ServerR
       link.send({ type: 'owning', stream: STREAM, term: 7 });
       answer(request, response, String(process.pid));
     },
+    '/engine': (query, request, response) => {
+      void owner
+        .open(query.get('stream') as StreamId, Number(query.get('port')))
+        .then(() => answer(request, response, String(process.pid)));
+    },
+    '/give': (query, request, response) => {
+      const stream = query.get('stream') as StreamId;
+      const isOurs = owner.owns(stream);
+      const give = (): void => void owner.handOver(stream, query.get('to') as WorkerId);
+      if (isOurs) setTimeout(give, Number(query.get('in')));
+      answer(request, response, isOurs ? 'yes' : 'no');
+    },
     '/status': (_query, request, response) => {
       askers.push((body) => answer(request, response, JSON.stringify(body)));
       link.send({ type: 'metrics-ask', request: askers.length - 1 });
@@ -112,6 +128,7 @@ async function drain(handover: boolean): Promise<void> {
   }
   ledger.returnUnread();
   ledger.close();
+  if (handover) await owner.handOverAll();
   await link.deliver({ type: 'drained' });
   process.exit(0);
 }

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 import { PACKET_BYTES } from './schema.js';
 import type { Values } from './schema.js';
 import type { Settings } from './settings.js';
@@ -12,8 +14,16 @@ export interface Machine {
 
 const SHORT_KEY = 16;
 
-/** `given`: the operator named a URL or a host of Redis. */
-export function buildSettings(values: Values, machine: Machine, given: boolean): Settings {
+export interface BuildInputs {
+  readonly machine: Machine;
+  /** The operator named a URL or a host of Redis. */
+  readonly redisGiven: boolean;
+  /** Where the default list of channels lies. */
+  readonly configDir: string;
+}
+
+export function buildSettings(values: Values, inputs: BuildInputs): Settings {
+  const { machine, redisGiven } = inputs;
   return deepFreeze({
     host: values.PROXY_HOST,
     port: values.PROXY_PORT,
@@ -40,6 +50,12 @@ export function buildSettings(values: Values, machine: Machine, given: boolean):
     maxStreams: values.PROXY_MAX_STREAMS,
     apiKey: values.PROXY_API_KEY,
     trustedProxies: values.PROXY_TRUSTED_PROXIES ?? [],
+    publicUrl: values.PROXY_PUBLIC_URL,
+    channels: {
+      path: values.PROXY_CHANNELS ?? join(inputs.configDir, 'channels.json'),
+      given: values.PROXY_CHANNELS !== null,
+    },
+    playlistFetch: values.PROXY_PLAYLIST_FETCH,
     shutdownTimeoutMs: values.PROXY_SHUTDOWN_TIMEOUT,
     engines: values.ACE_ENGINES ?? [],
     orchestratorUrl: values.ACE_ORCHESTRATOR_URL,
@@ -48,7 +64,7 @@ export function buildSettings(values: Values, machine: Machine, given: boolean):
       host: values.REDIS_HOST,
       port: values.REDIS_PORT,
       db: values.REDIS_DB,
-      given,
+      given: redisGiven,
       embedded: values.REDIS_EMBEDDED,
       hashTags: values.PROXY_REDIS_HASH_TAGS,
     },

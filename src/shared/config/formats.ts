@@ -28,6 +28,7 @@ const LABELS =
   /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
 /** What is written like an IPv4 address has to be one: `10.0.0.300` is no host name. */
 const DOTTED_NUMBERS = /^[\d.]+$/;
+const CHANNELS_PATH = /^[^\p{Cc}]{1,4096}\.(?:json|m3u8?)$/u;
 const KEY_TEXT = /^[\x21-\x7e]{1,512}$/;
 
 export function integer(min: number, max: number): Format<number> {
@@ -97,6 +98,18 @@ export function keyText(): Format<string> {
     list: false,
     parse: (text) => {
       if (!KEY_TEXT.test(text)) throw new FormatError();
+      return text;
+    },
+  };
+}
+
+/** The path of a list of channels; what it ends with says how to read it. */
+export function channelsPath(): Format<string> {
+  return {
+    allowed: 'the path of a .json, .m3u or .m3u8 file',
+    list: false,
+    parse: (text) => {
+      if (!CHANNELS_PATH.test(text)) throw new FormatError();
       return text;
     },
   };

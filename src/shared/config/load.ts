@@ -45,9 +45,9 @@ export function loadSettings(options: LoadOptions): {
   const values = effectiveValues(env, layers, faults);
   faults.push(...crossFaults(values, new Set(faults.map(({ name }) => name))));
   if (faults.length > 0) throw new ConfigError(faults);
-  const given = isGiven('REDIS_URL', env, layers) || isGiven('REDIS_HOST', env, layers);
+  const redisGiven = isGiven('REDIS_URL', env, layers) || isGiven('REDIS_HOST', env, layers);
   return {
-    settings: buildSettings(values, machine, given),
+    settings: buildSettings(values, { machine, redisGiven, configDir }),
     warnings: [...settingsWarnings(values), ...unreadVariables(env)],
   };
 }

@@ -1,7 +1,16 @@
-import { boolean, decimal, host, integer, keyText, oneOf, seconds } from './formats.js';
+import {
+  boolean,
+  channelsPath,
+  decimal,
+  host,
+  integer,
+  keyText,
+  oneOf,
+  seconds,
+} from './formats.js';
 import type { Format } from './formats.js';
 import { engineList, networkList } from './list-formats.js';
-import { LOG_LEVELS } from './settings.js';
+import { LOG_LEVELS, PLAYLIST_FETCH_SCOPES } from './settings.js';
 import { httpUrl, redisUrl } from './url-formats.js';
 
 /** One variable of spec 2.2. `D` is `null` where nothing is set unless the operator says so. */
@@ -178,6 +187,26 @@ export const VARIABLES = {
     default: null,
     unit: '',
     doc: 'Whose `X-Forwarded-*` is believed: IP addresses and networks, comma-separated.',
+  },
+  PROXY_PUBLIC_URL: {
+    format: httpUrl(),
+    default: null,
+    shownDefault: 'as the request came',
+    unit: '',
+    doc: 'Begins the addresses in playlists. Without it: `Host`, or `X-Forwarded-*` of a trusted proxy.',
+  },
+  PROXY_CHANNELS: {
+    format: channelsPath(),
+    default: null,
+    shownDefault: 'config/channels.json',
+    unit: '',
+    doc: 'The channels of `GET /playlist.m3u` and their aliases: a `.json`, `.m3u` or `.m3u8` file, relative to the working directory. Read again when it changes.',
+  },
+  PROXY_PLAYLIST_FETCH: {
+    format: oneOf(PLAYLIST_FETCH_SCOPES),
+    default: 'off',
+    unit: '',
+    doc: 'Which addresses `GET /playlist.m3u?url=` may fetch a playlist from: `off`: none; `public`: the public internet; `any`: private networks and this host too.',
   },
   PROXY_SHUTDOWN_TIMEOUT: {
     format: seconds(0.1, 600),

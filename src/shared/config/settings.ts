@@ -41,6 +41,13 @@ export interface Settings {
   /** The configured key, or `null`: then the primary makes one (spec 6). */
   readonly apiKey: string | null;
   readonly trustedProxies: readonly string[];
+
+  /** Begins the addresses in playlists, without a trailing slash; `null`: as the request came. */
+  readonly publicUrl: string | null;
+  readonly channels: ChannelSettings;
+  /** Which foreign playlists `GET /playlist.m3u?url=` may fetch. */
+  readonly playlistFetch: PlaylistFetchScope;
+
   readonly shutdownTimeoutMs: number;
 
   readonly engines: readonly EngineAddress[];
@@ -49,6 +56,16 @@ export interface Settings {
   readonly redis: RedisSettings;
   readonly log: LogSettings;
 }
+
+export interface ChannelSettings {
+  /** A `.json`, `.m3u` or `.m3u8` file. */
+  readonly path: string;
+  /** False for the default place, where there need not be a file. */
+  readonly given: boolean;
+}
+
+export const PLAYLIST_FETCH_SCOPES = ['off', 'public', 'any'] as const;
+export type PlaylistFetchScope = (typeof PLAYLIST_FETCH_SCOPES)[number];
 
 export interface EngineAddress {
   /** `NAME` of `;id=NAME`, else `host:port`. */

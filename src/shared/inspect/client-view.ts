@@ -14,6 +14,10 @@ export interface ClientView {
   readonly ip_address: string | null;
   readonly user_agent: string | null;
   readonly worker_id: string | null;
+  /** Times it fell out of the ring on its worker. */
+  readonly skips: number;
+  /** ms of media between what it was sent and the head, as of `stats_updated_at`. */
+  readonly behind_ms: number | null;
   readonly stats_updated_at: number | null;
 }
 
@@ -29,6 +33,8 @@ export function clientView(id: string, record: Fields): ClientView {
     ip_address: text(record, 'ip_address'),
     user_agent: text(record, 'user_agent'),
     worker_id: text(record, 'worker_id'),
+    skips: count(record, 'skips'),
+    behind_ms: number(record, 'behind_ms'),
     stats_updated_at: number(record, 'stats_updated_at'),
   };
 }

@@ -3,7 +3,7 @@ import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
 
 /**
  * Everything the primary and its workers say to each other. Media never travels here; a socket may
- * ride along with `connection`, `adopt` and `replay`.
+ * ride along with `connection`, `adopt`, `replay`, `stream-handover` and `stream-adopt`.
  */
 
 /** The primary's number of an accepted TCP connection; unique for the life of the primary. */
@@ -74,6 +74,22 @@ export type PrimaryMessage =
     }
   /** Take nothing new; `handover`: give clients back, else end them; then say `drained`. */
   | { readonly type: 'drain'; readonly handover: boolean; readonly deadlineMs: number }
+  /** Who gets this stream of the asking worker: of the newest generation; `null`: nobody can. */
+  | {
+      readonly type: 'stream-target';
+      readonly stream: StreamId;
+      readonly worker: WorkerId | null;
+    }
+  /**
+   * A stream that another worker hands over. Carries its engine's connection, of which the primary
+   * keeps no copy; without a socket it was lost on the way, and the stream goes on with a new session.
+   */
+  | {
+      readonly type: 'stream-adopt';
+      readonly stream: StreamId;
+      readonly term: number;
+      readonly from: WorkerId;
+    }
   | { readonly type: 'metrics-collect'; readonly request: number }
   | {
       readonly type: 'metrics-result';
@@ -133,6 +149,18 @@ export type WorkerMessage =
   /** The worker won a stream's lock: what to free when it dies. */
   | { readonly type: 'owning'; readonly stream: StreamId; readonly term: number }
   | { readonly type: 'released'; readonly stream: StreamId }
+  /** Asked by an owner that drains, before it writes the answer into the lock. */
+  | { readonly type: 'stream-target'; readonly stream: StreamId }
+  /**
+   * The lock names `to`, and all bytes that were read are in the ring. Carries the engine's
+   * connection, which is closed when `to` is gone. `to` counts as the owner of `term` from now on.
+   */
+  | {
+      readonly type: 'stream-handover';
+      readonly stream: StreamId;
+      readonly term: number;
+      readonly to: WorkerId;
+    }
   | { readonly type: 'metrics'; readonly request: number; readonly registry: unknown }
   | { readonly type: 'metrics-ask'; readonly request: number }
   /** The worker cannot start or go on; it exits next. `code` is a stable word for the log. */
@@ -145,6 +173,8 @@ const PRIMARY_TYPES: ReadonlySet<string> = new Set<PrimaryMessage['type']>([
   'adopt',
   'replay',
   'drain',
+  'stream-target',
+  'stream-adopt',
   'metrics-collect',
   'metrics-result',
 ]);
@@ -162,6 +192,8 @@ const WORKER_TYPES: ReadonlySet<string> = new Set<WorkerMessage['type']>([
   'connection-closed',
   'owning',
   'released',
+  'stream-target',
+  'stream-handover',
   'metrics',
   'metrics-ask',
   'failed',

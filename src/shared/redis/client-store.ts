@@ -19,12 +19,19 @@ export interface ClientPulse extends ClientRecord {
   readonly chunksSent: number;
   readonly averageRate: number;
   readonly currentRate: number;
+  /** Times it fell out of the ring on this worker. */
+  readonly skips?: number;
+  /** ms of media between what it was sent and the head; `null` while its place is looked for. */
+  readonly behindMs?: number | null;
 }
 
 export type JoinAnswer =
   | { readonly joined: true; readonly owner: string; readonly term: number }
   /** The stream is being stopped: wait for its next life. */
   | { readonly joined: false };
+
+/** ms that a dead worker stays listed: far more than the clocks of two hosts differ. */
+const WORKER_LISTED_MS = 3_600_000;
 
 /** Leases of clients (spec 2.4): joined, renewed in one pipeline per worker, left at once. */
 export class ClientStore {
@@ -42,7 +49,7 @@ export class ClientStore {
     this.#scripts = {
       join: defineScript(this.#redis, 'joinStream-6'),
       leave: defineScript(this.#redis, 'leaveStream-5'),
-      reap: defineScript(this.#redis, 'reapClients-2'),
+      reap: defineScript(this.#redis, 'reapClients-3'),
       admit: defineScript(this.#redis, 'admit-1'),
     };
   }
@@ -95,15 +102,24 @@ export class ClientStore {
   /** Renews all leases of this worker and says that it lives: one pipeline, one round trip. */
   async pulse(
     pulses: readonly ClientPulse[],
-    options: { readonly now: number; readonly heartbeatTtlMs: number; readonly limited: boolean },
+    options: {
+      readonly now: number;
+      readonly heartbeatTtlMs: number;
+      readonly limited: boolean;
+      /** What else the heartbeat says of this worker. */
+      readonly vitals?: Readonly<Record<string, number>>;
+    },
   ): Promise<void> {
     const pipeline = this.#redis.pipeline();
     pipeline.set(
       this.#keys.heartbeat(this.#worker),
-      JSON.stringify({ at: options.now, clients: pulses.length }),
+      JSON.stringify({ ...options.vitals, at: options.now, clients: pulses.length }),
       'PX',
       options.heartbeatTtlMs,
     );
+    pipeline.zadd(this.#keys.workers, options.now, this.#worker);
+    pipeline.zremrangebyscore(this.#keys.workers, '-inf', options.now - WORKER_LISTED_MS);
+    pipeline.pexpire(this.#keys.workers, WORKER_LISTED_MS);
     for (const pulse of pulses) {
       const keys = this.#keys.stream(pulse.stream);
       pipeline.hset(keys.client(pulse.client), ...this.#pulseFields(pulse, options.now));
@@ -124,7 +140,9 @@ export class ClientStore {
   }
 
   /** Ids of this worker's clients that an operator's script or another worker asked to leave. */
-  async askedToLeave(clients: readonly { stream: StreamId; client: ClientId }[]): Promise<ClientId[]> {
+  async askedToLeave(
+    clients: readonly { stream: StreamId; client: ClientId }[],
+  ): Promise<ClientId[]> {
     if (clients.length === 0) return [];
     const pipeline = this.#redis.pipeline();
     for (const { stream, client } of clients) {
@@ -145,13 +163,22 @@ export class ClientStore {
     const gone = clients.filter((_, i) => answers[i]?.[1] === 0);
     if (gone.length === 0) return 0;
     return (await this.#scripts.reap(
-      [keys.clients, keys.lastClientDisconnect, ...gone.map((client) => keys.client(client))],
+      [
+        keys.clients,
+        keys.lastClientDisconnect,
+        keys.metadata,
+        ...gone.map((client) => keys.client(client)),
+      ],
       [now, this.#leaseMs, ...gone],
     )) as number;
   }
 
   async forgetWorker(): Promise<void> {
-    await this.#redis.unlink(this.#keys.heartbeat(this.#worker));
+    await this.#redis
+      .pipeline()
+      .unlink(this.#keys.heartbeat(this.#worker))
+      .zrem(this.#keys.workers, this.#worker)
+      .exec();
   }
 
   #fixedFields(record: ClientRecord): (string | number)[] {
@@ -180,6 +207,10 @@ export class ClientStore {
       pulse.averageRate.toFixed(1),
       'current_rate_KBps',
       pulse.currentRate.toFixed(1),
+      'skips',
+      pulse.skips ?? 0,
+      'behind_ms',
+      pulse.behindMs ?? '',
       'stats_updated_at',
       now,
     ];

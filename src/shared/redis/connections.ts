@@ -81,7 +81,8 @@ export async function closeConnection(redis: Redis): Promise<void> {
 function open(settings: RedisSettings, behaviour: Behaviour): Redis {
   const common = {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 6), MAX_RECONNECT_DELAY_MS),
+    retryStrategy: (attempt: number) =>
+      Math.min(25 * 2 ** Math.min(attempt, 6), MAX_RECONNECT_DELAY_MS),
     ...behaviour,
   };
   if (settings.url === null) {

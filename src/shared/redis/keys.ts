@@ -9,6 +9,8 @@ export interface Keys {
   readonly heartbeat: (worker: WorkerId) => string;
   /** Set of the ids of all running streams, so that listing needs no SCAN over chunks. */
   readonly streams: string;
+  /** Sorted set: worker id by its last heartbeat (ms), so that listing the workers needs no SCAN. */
+  readonly workers: string;
   /** List of the last ended streams, newest first, as JSON. */
   readonly history: string;
   /** String with a TTL: the kind that worked on an engine (engine-api 12). */
@@ -43,6 +45,8 @@ export interface StreamKeys {
   readonly connectionAttempt: string;
   readonly lastData: string;
   readonly activity: string;
+  /** List of JSON `StoryEntry`, oldest first: what happened to the stream and why. */
+  readonly story: string;
   /** Channel of JSON events. */
   readonly events: string;
   /** Channel of chunk notices. */
@@ -74,6 +78,7 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
     stream: (id) => streamKeys(tag(id)),
     heartbeat: (worker) => `${PREFIX}:worker:${worker}:heartbeat`,
     streams: `${PREFIX}:streams`,
+    workers: `${PREFIX}:workers`,
     history: `${PREFIX}:history`,
     kind: (id) => `${PREFIX}:kind:${id}`,
     refused: (id) => `${PREFIX}:refused:${id}`,
@@ -111,6 +116,7 @@ function streamKeys(id: string): StreamKeys {
     connectionAttempt: `${base}:connection_attempt_time`,
     lastData: `${base}:last_data`,
     activity: `${base}:activity`,
+    story: `${base}:story`,
     events: `${PREFIX}:events:${id}`,
     notices: `${PREFIX}:notices:${id}`,
   };

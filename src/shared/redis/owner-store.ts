@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
+import { STORY_LENGTH, type StoryEntry } from '../inspect/story.js';
 import type { StreamEvent } from './events.js';
 import type { Keys } from './keys.js';
 import { defineScript, type Script, type ScriptArg } from './scripts.js';
@@ -45,7 +46,16 @@ export class OwnerStore {
   readonly #worker: WorkerId;
   readonly #times: LockTimes;
   readonly #scripts: Record<
-    'acquire' | 'renew' | 'restore' | 'yieldLock' | 'write' | 'beginStop' | 'end' | 'admit',
+    | 'acquire'
+    | 'renew'
+    | 'restore'
+    | 'transfer'
+    | 'yieldLock'
+    | 'write'
+    | 'tell'
+    | 'beginStop'
+    | 'end'
+    | 'admit',
     Script
   >;
 
@@ -59,8 +69,10 @@ export class OwnerStore {
       acquire: define('acquireOwner-4'),
       renew: define('renewOwner-8'),
       restore: define('restoreOwner-3'),
+      transfer: define('transferOwner-3'),
       yieldLock: define('yieldOwner-2'),
       write: define('writeMetadata-3'),
+      tell: define('tellStory-3'),
       beginStop: define('beginStop-5'),
       end: define('endStream-2'),
       admit: define('admit-1'),
@@ -80,6 +92,8 @@ export class OwnerStore {
 
   async renew(own: Ownership, fields: Metadata): Promise<RenewAnswer> {
     const keys = this.#keys.stream(own.stream);
+    // Beside the script, because it makes nothing and so needs no lock: the next one does it again.
+    this.#redis.pexpire(keys.story, this.#times.keepMs).catch(() => undefined);
     const [code, clients, last, request] = (await this.#scripts.renew(
       [
         keys.owner,
@@ -108,14 +122,7 @@ export class OwnerStore {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.restore(
       [keys.owner, keys.term, keys.metadata],
-      [
-        this.#worker,
-        own.term,
-        this.#times.lockMs,
-        this.#times.keepMs,
-        own.life,
-        ...flat(metadata),
-      ],
+      [this.#worker, own.term, this.#times.lockMs, this.#times.keepMs, own.life, ...flat(metadata)],
     );
     return code === 1;
   }
@@ -130,11 +137,36 @@ export class OwnerStore {
     return code === 1;
   }
 
+  /** Adds to the story; false when the term is over. */
+  async tell(own: Ownership, entries: readonly StoryEntry[]): Promise<boolean> {
+    const keys = this.#keys.stream(own.stream);
+    const lines = entries.map((entry) => JSON.stringify(entry));
+    const code = await this.#scripts.tell(
+      [keys.owner, keys.term, keys.story],
+      [this.#worker, own.term, STORY_LENGTH, this.#times.keepMs, ...lines],
+    );
+    return code === 1;
+  }
+
   /** Gives the stream back so that a follower wins it at once. */
   async yieldLock(stream: StreamId, event: StreamEvent): Promise<boolean> {
     const keys = this.#keys.stream(stream);
     const args = [this.#worker, keys.events, JSON.stringify(event)];
     return (await this.#scripts.yieldLock([keys.owner, keys.metadata], args)) === 1;
+  }
+
+  /** Puts the lock into the name of a worker that goes on with the engine's connection. */
+  async transfer(
+    own: Ownership,
+    to: WorkerId,
+    left: { readonly rest: Buffer; readonly tables: string },
+  ): Promise<boolean> {
+    const keys = this.#keys.stream(own.stream);
+    const code = await this.#scripts.transfer(
+      [keys.owner, keys.term, keys.metadata],
+      [this.#worker, own.term, to, this.#times.lockMs, left.rest.toString('base64'), left.tables],
+    );
+    return code === 1;
   }
 
   async beginStop(
@@ -186,6 +218,7 @@ export class OwnerStore {
         keys.connectionAttempt,
         keys.lastData,
         keys.activity,
+        keys.story,
         ...chunks.map((index) => keys.chunk(index)),
         ...clients.flatMap((client) => [keys.client(client), keys.clientStop(client)]),
       ],

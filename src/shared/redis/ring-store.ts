@@ -16,6 +16,8 @@ export interface WireMark {
 
 export interface AppendRequest {
   readonly term: number;
+  /** `init_time` of the stream (`Ownership.life`). */
+  readonly life: string;
   readonly mark: WireMark;
   readonly bytes: Buffer;
   /** Tables that Redis has not seen yet under their name, serialised. */
@@ -57,7 +59,7 @@ export class RingStore {
     this.#worker = options.worker;
     this.#chunkLifeMs = options.chunkLifeMs;
     this.#keepMs = options.keepMs;
-    this.#append = defineScript(this.#data, 'appendChunk-6');
+    this.#append = defineScript(this.#data, 'appendChunk-7');
   }
 
   /** False when the term is over: Redis refused the chunk. */
@@ -76,11 +78,12 @@ export class RingStore {
       request.now,
       tables?.name ?? '',
       tables?.text ?? '',
+      request.life,
       ...request.drop,
     ];
     const chunks = [mark.i, ...request.drop].map((index) => keys.chunk(index));
     const code = await this.#append(
-      [keys.owner, keys.term, keys.index, keys.marks, keys.lastData, ...chunks],
+      [keys.owner, keys.term, keys.index, keys.marks, keys.lastData, keys.metadata, ...chunks],
       args,
     );
     return code === 1;

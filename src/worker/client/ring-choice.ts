@@ -37,6 +37,14 @@ export function resumeCursor(
   return firstJoin(ahead) === null ? null : joinCursor(ahead, behindMs);
 }
 
+/** ms of media between the next byte that a client needs and the head; 0 when it waits for more. */
+export function behindHead(marks: readonly ChunkMark[], { index }: Pick<Cursor, 'index'>): number {
+  const head = marks.at(-1);
+  if (head === undefined || index > head.index) return 0;
+  const next = marks.findLast((mark) => mark.index <= index) ?? marks[0];
+  return next === undefined ? 0 : head.at - next.at;
+}
+
 function firstJoin(marks: readonly ChunkMark[]): Cursor | null {
   for (const mark of marks) {
     const join = mark.joins[0];

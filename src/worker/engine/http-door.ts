@@ -2,25 +2,39 @@ import { lookup, type LookupAddress, type LookupAllOptions, type LookupOptions }
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { got, TimeoutError, type Request } from 'got';
+import { takeConnection } from '../../shared/raw-socket.js';
 
 /** The socket of a destroyed request is gone at once; this bounds a defect, not a wait. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 export interface HttpRequest {
   readonly url: URL;
+  /** Connects here, whatever the name in the URL stands for by now; TLS and `Host` keep the name. */
+  readonly address?: LookupAddress;
   readonly connectTimeoutMs: number;
   /** Aborts the request in any phase; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** An answer whose headers have arrived and whose body has not been touched. */
-export interface HttpAnswer {
-  readonly status: number;
-  readonly location: string | null;
-  /** Attach once, in the tick in which the answer was handed out or later; nothing is lost. */
+/** The bytes of a body and the connection they come over. */
+export interface BodySource {
+  /** Attach once, in the tick in which the source was handed out or later; nothing is lost. */
   readBody(handlers: BodyHandlers): void;
   /** Destroys the connection, also in the middle of a body; no handler is called after it. */
   close(): Promise<void>;
+  /**
+   * Gives the connection up in the middle of the body, for another process to go on reading. What
+   * was read before goes to `onData` within this call; no handler is called after it. The socket
+   * does not read. `null`, and the body goes on here, when it is not being read, when it has ended,
+   * over TLS, and when its framing would have to move as well (chunks, a length).
+   */
+  release(): Socket | null;
+}
+
+/** An answer whose headers have arrived and whose body has not been touched. */
+export interface HttpAnswer extends BodySource {
+  readonly status: number;
+  readonly location: string | null;
 }
 
 export interface BodyHandlers {
@@ -60,7 +74,7 @@ export function openHttp(request: HttpRequest): Promise<HttpAnswer> {
       connect: connectTimeoutMs,
       secureConnect: connectTimeoutMs,
     },
-    dnsLookup: lookupIpv4First,
+    dnsLookup: request.address ? lookupOf(request.address) : lookupIpv4First,
   });
   return new Promise((resolve, reject) => {
     const answer = new GotAnswer(stream);
@@ -96,14 +110,15 @@ export async function getText(
 ): Promise<TextAnswer> {
   const answer = await openHttp(request);
   try {
-    const body = await collect(answer, request.maxBytes, request.signal);
+    const body = await readWhole(answer, request.maxBytes, request.signal);
     return { status: answer.status, text: body.toString('utf8') };
   } finally {
     await answer.close();
   }
 }
 
-function collect(
+/** The body of a small answer; rejects as `getText` does, and leaves closing to the caller. */
+export function readWhole(
   answer: HttpAnswer,
   maxBytes: number,
   signal: AbortSignal | undefined,
@@ -143,6 +158,8 @@ class GotAnswer implements HttpAnswer {
   #socket: Socket | null = null;
   #handlers: BodyHandlers | null = null;
   #began = false;
+  /** The body is what comes until the connection ends. */
+  #unframed = false;
   #closed = false;
   /** `undefined` while the body goes on. */
   #end: HttpFailure | null | undefined;
@@ -163,6 +180,8 @@ class GotAnswer implements HttpAnswer {
     this.#began = true;
     this.status = response.statusCode ?? 0;
     this.location = response.headers.location ?? null;
+    const { 'transfer-encoding': coding, 'content-length': length } = response.headers;
+    this.#unframed = coding === undefined && length === undefined;
   }
 
   readBody(handlers: BodyHandlers): void {
@@ -183,6 +202,22 @@ class GotAnswer implements HttpAnswer {
     if (socket !== null && !socket.closed) await onceClosed(socket);
   }
 
+  release(): Socket | null {
+    const socket = this.#socket;
+    const goesOn = this.#handlers !== null && this.#end === undefined && !this.#closed;
+    if (!goesOn || !this.#unframed || socket === null) return null;
+    const released = takeConnection(socket);
+    if (released === null) return null;
+    // Each `read` emits `data`: first the rest of the socket goes through the parser to the
+    // response, then everything through got to our handler.
+    while (socket.read() !== null);
+    while (this.#stream.read() !== null);
+    this.#closed = true;
+    // Ends what got and the HTTP client hold; the connection is out of their reach.
+    this.#stream.destroy();
+    return released;
+  }
+
   #fail(error: Error): void {
     const failure = toFailure(error);
     if (this.#began) this.#finish(failure);
@@ -196,7 +231,7 @@ class GotAnswer implements HttpAnswer {
   }
 }
 
-function onceClosed(socket: Socket): Promise<void> {
+export function onceClosed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
     socket.once('close', () => {
@@ -206,7 +241,7 @@ function onceClosed(socket: Socket): Promise<void> {
   });
 }
 
-function toFailure(error: Error): HttpFailure {
+export function toFailure(error: Error): HttpFailure {
   if (error instanceof TimeoutError) {
     return new HttpFailure('connect-timeout', error.message, error);
   }
@@ -232,4 +267,12 @@ function lookupIpv4First(
   callback: LookupCallback,
 ): void {
   lookup(hostname, { ...options, verbatim: false }, callback as never);
+}
+
+/** Answers every name with the one address that was looked at before. */
+function lookupOf(address: LookupAddress): typeof lookupIpv4First {
+  return (_hostname, options, callback) => {
+    if (options.all === true) callback(null, [address]);
+    else callback(null, address.address, address.family);
+  };
 }

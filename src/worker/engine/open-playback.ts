@@ -1,10 +1,11 @@
+import type { Socket } from 'node:net';
 import { systemClock, type Clock } from '../../shared/clock.js';
 import type { Logger } from '../../shared/log/logger.js';
 import {
   EngineFaultKind,
-  type EngineReader,
   type EngineSession,
   type EngineStat,
+  type MovableReader,
 } from '../contracts.js';
 import { classifyErrorText } from './answer.js';
 import { engineUrl, rehost } from './engine-address.js';
@@ -13,6 +14,7 @@ import { networkFault } from './engine-request.js';
 import { HttpFailure, openHttp, type HttpAnswer } from './http-door.js';
 import { PlaybackReader, type ReaderSettings } from './playback-reader.js';
 import { PrebufferWatch } from './prebuffer-watch.js';
+import { RawBody } from './raw-body.js';
 
 /** One is usual, `/ace/r/…` to `/content/…` (engine-api 1.3, 13.5). */
 const MAX_REDIRECTS = 5;
@@ -48,7 +50,7 @@ export async function openPlayback(
   session: EngineSession,
   options: OpenOptions,
   clock: Clock = systemClock,
-): Promise<EngineReader> {
+): Promise<MovableReader> {
   const { headerTimeoutMs, signal, extend, onStat } = options;
   const watch = new PrebufferWatch(
     session,
@@ -70,6 +72,18 @@ export async function openPlayback(
   } finally {
     await watch.close();
   }
+}
+
+/**
+ * Goes on reading where another worker's reader was released; `socket` as it came over IPC or from
+ * `release`, to be called in the tick in which it came.
+ */
+export function adoptPlayback(
+  socket: Socket,
+  settings: ReaderSettings,
+  clock: Clock = systemClock,
+): MovableReader {
+  return new PlaybackReader(new RawBody(socket), settings, clock);
 }
 
 async function followRedirects(

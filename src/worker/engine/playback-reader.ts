@@ -1,7 +1,13 @@
+import type { Socket } from 'node:net';
 import { systemClock, type Clock } from '../../shared/clock.js';
-import { EngineFaultKind, type EngineEnd, type EngineReader } from '../contracts.js';
+import {
+  EngineFaultKind,
+  type EngineEnd,
+  type EngineReader,
+  type MovableReader,
+} from '../contracts.js';
 import { classifyNetworkFailure, printable } from './engine-fault.js';
-import type { HttpAnswer, HttpFailure } from './http-door.js';
+import type { BodySource, HttpFailure } from './http-door.js';
 
 /** ms; small reads wait this long for company before they are handed over. */
 const GATHER_MS = 20;
@@ -24,8 +30,8 @@ const ReaderState = {
 type ReaderState = (typeof ReaderState)[keyof typeof ReaderState];
 
 /** Hands the bytes of one playback answer on and notices when they stop coming. */
-export class PlaybackReader implements EngineReader {
-  readonly #answer: HttpAnswer;
+export class PlaybackReader implements MovableReader {
+  readonly #body: BodySource;
   readonly #settings: ReaderSettings;
   readonly #clock: Clock;
   #state: ReaderState = ReaderState.Ready;
@@ -36,8 +42,8 @@ export class PlaybackReader implements EngineReader {
   #stallTimer: NodeJS.Timeout | undefined;
   #lastByteAt = 0;
 
-  constructor(answer: HttpAnswer, settings: ReaderSettings, clock: Clock = systemClock) {
-    this.#answer = answer;
+  constructor(body: BodySource, settings: ReaderSettings, clock: Clock = systemClock) {
+    this.#body = body;
     this.#settings = settings;
     this.#clock = clock;
   }
@@ -48,7 +54,7 @@ export class PlaybackReader implements EngineReader {
     this.#handlers = handlers;
     this.#lastByteAt = this.#clock.monotonic();
     this.#armStall(this.#settings.stallTimeoutMs);
-    this.#answer.readBody({
+    this.#body.readBody({
       onData: (bytes) => this.#take(bytes),
       onEnd: (failure) => this.#enterEnded(endOf(failure)),
     });
@@ -56,7 +62,16 @@ export class PlaybackReader implements EngineReader {
 
   async close(): Promise<void> {
     this.#enterClosed();
-    await this.#answer.close();
+    await this.#body.close();
+  }
+
+  release(): Socket | null {
+    if (this.#state !== ReaderState.Reading) return null;
+    const socket = this.#body.release();
+    if (socket === null) return null;
+    this.#handOver();
+    this.#enterClosed();
+    return socket;
   }
 
   #take(bytes: Buffer): void {
@@ -109,7 +124,7 @@ export class PlaybackReader implements EngineReader {
     this.#handOver();
     this.#state = ReaderState.Ended;
     this.#clearTimers();
-    void this.#answer.close();
+    void this.#body.close();
     this.#handlers?.onEnd(end);
   }
 

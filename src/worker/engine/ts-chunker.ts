@@ -7,13 +7,13 @@ import {
   isScrambled,
   PACKET_SIZE,
   payloadStart,
-  PID_COUNT,
   pidOf,
   RANDOM_ACCESS_INDICATOR,
 } from '../../shared/mpegts/packet.js';
 import { joinHead, spliceHead } from '../../shared/mpegts/splice.js';
 import type { CutChunk, Tables } from '../contracts.js';
 import { PacketQueue } from './packet-queue.js';
+import { PacketRoles, Role } from './packet-roles.js';
 import { KeyframeScanner, Verdict } from './ts-keyframe.js';
 import { Continuity, TsMeter } from './ts-meter.js';
 import { VideoCodec } from './ts-psi.js';
@@ -43,6 +43,21 @@ export interface TsChunkerOptions {
   /** ms and bytes from the tables on after which the stream begins without a keyframe. */
   readonly keyframeWaitMs?: number;
   readonly keyframeWaitBytes?: number;
+  /** The source of another chunker goes on here; `splice` and the waits mean nothing then. */
+  readonly continues?: Continuation;
+}
+
+/** What a chunker needs to know to go on in the middle of a source. */
+export interface Continuation {
+  /** Those that hold at the next packet. */
+  readonly tables: Tables;
+  /** Bytes that were received and not given out, one packet at most. */
+  readonly rest: Buffer;
+}
+
+/** Everything that a chunker has given out, and what its successor needs. */
+export interface Suspension extends Continuation {
+  readonly chunks: readonly CutChunk[];
 }
 
 /** One source's health; times are in the chunker's `now`. */
@@ -63,8 +78,6 @@ export interface TsStats {
   readonly lastPcrAt: number | null;
 }
 
-const Role = { None: 0, Tables: 1, Video: 2, Audio: 3 } as const;
-
 const KEYFRAME_WAIT_MS = 10_000;
 const KEYFRAME_WAIT_BYTES = 32 * 1024 * 1024;
 const NO_CANDIDATE = -1;
@@ -79,12 +92,12 @@ const NO_CANDIDATE = -1;
 export class TsChunker {
   readonly #options: TsChunkerOptions;
   readonly #chunkBytes: number;
-  readonly #sync = new TsSync();
+  readonly #sync: TsSync;
   readonly #meter = new TsMeter();
   readonly #tracker = new TableTracker();
   readonly #scanner = new KeyframeScanner();
   readonly #queue = new PacketQueue();
-  readonly #roles = new Uint8Array(PID_COUNT);
+  readonly #roles = new PacketRoles();
 
   #phase: ChunkerPhase = ChunkerPhase.Tables;
   #tables: Tables | null = null;
@@ -105,10 +118,13 @@ export class TsChunker {
   #candidate = NO_CANDIDATE;
 
   constructor(options: TsChunkerOptions) {
-    this.#options = options;
+    const { continues } = options;
+    this.#options = continues === undefined ? options : { ...options, splice: false };
     this.#chunkBytes = Math.max(1, Math.floor(options.chunkBytes / PACKET_SIZE)) * PACKET_SIZE;
-    this.#splice = options.splice;
-    this.#assignRoles();
+    this.#splice = this.#options.splice;
+    this.#sync = new TsSync(continues?.rest);
+    if (continues !== undefined) this.#resume(continues.tables);
+    this.#roles.assign(this.#tables, this.#tracker.pids);
   }
 
   get stats(): TsStats {
@@ -157,6 +173,30 @@ export class TsChunker {
     return chunks;
   }
 
+  /**
+   * Cuts everything that is whole, so that a chunker made with `continues` gives out the packets
+   * behind it; a keyframe that was not decided yet is no join. This chunker is not to be used any
+   * more. `null` before the first keyframe and without a grid: nothing has changed then, and the
+   * source has to be opened anew.
+   */
+  suspend(): Suspension | null {
+    const rest = this.#sync.rest;
+    if (this.#phase !== ChunkerPhase.Running || rest === null || this.#tables === null) return null;
+    this.#now = this.#options.now();
+    this.#dropCandidate();
+    const chunks = this.#queue.length > 0 ? [this.#cut()] : [];
+    return { chunks, tables: this.#tables, rest };
+  }
+
+  /** Everything but the position in a PES is known from the tables. */
+  #resume(tables: Tables): void {
+    this.#tracker.prime(tables.packets);
+    this.#tables = tables;
+    this.#chunkTables = tables;
+    this.#meter.follow(tables.pcrPid);
+    this.#phase = ChunkerPhase.Running;
+  }
+
   #walk(runs: Buffer[]): CutChunk[] {
     const chunks: CutChunk[] = [];
     for (const run of runs) {
@@ -172,7 +212,7 @@ export class TsChunker {
     const header = headerAt(this.#run, at);
     const continuity = this.#meter.observe(this.#run, at, header, this.#now);
     if (continuity === Continuity.First) this.#markFirst(at, header);
-    const role = this.#roles[pidOf(header)] ?? Role.None;
+    const role = this.#roles.of(pidOf(header));
     // A repeated packet would be read twice, unless it begins a unit: then reading starts over.
     if (role !== Role.None && (continuity !== Continuity.Duplicate || hasUnitStart(header))) {
       if (role === Role.Video) this.#inspectVideo(at, header);
@@ -192,9 +232,9 @@ export class TsChunker {
   #inspectTables(at: number, header: number, chunks: CutChunk[]): void {
     if (!this.#tracker.push(this.#run, at, header)) return;
     const tables = this.#tracker.tables;
-    const isNew = tables !== this.#tables;
-    this.#tables = tables;
-    this.#assignRoles();
+    const isNew = tables?.name !== this.#tables?.name;
+    if (tables !== null) this.#tables = tables;
+    this.#roles.assign(this.#tables, this.#tracker.pids);
     if (tables === null || !isNew) return;
     this.#dropCandidate();
     this.#meter.follow(tables.pcrPid);
@@ -294,15 +334,6 @@ export class TsChunker {
     this.#chunkTables = tables;
     this.#joins = isJoin ? [head.length - from] : [];
     this.#pendingSince = this.#now;
-  }
-
-  #assignRoles(): void {
-    this.#roles.fill(Role.None);
-    const audioPid = this.#tables?.audioPids[0];
-    const videoPid = this.#tables?.videoPid ?? null;
-    if (audioPid !== undefined) this.#roles[audioPid] = Role.Audio;
-    if (videoPid !== null) this.#roles[videoPid] = Role.Video;
-    for (const pid of this.#tracker.pids) this.#roles[pid] = Role.Tables;
   }
 
   #offsetOf(at: number): number {

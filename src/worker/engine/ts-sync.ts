@@ -18,6 +18,18 @@ export class TsSync {
   #syncLosses = 0;
   #droppedBytes = 0;
 
+  /** `rest` is the `rest` of a sync on the grid, which this one continues. */
+  constructor(rest: Buffer | null = null) {
+    if (rest === null) return;
+    this.#locked = true;
+    this.#rest = rest;
+  }
+
+  /** What waits for more bytes while the grid is known, one packet at most; `null` without one. */
+  get rest(): Buffer | null {
+    return this.#locked ? this.#rest : null;
+  }
+
   get syncLosses(): number {
     return this.#syncLosses;
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import {
   hasUnitStart,
+  headerAt,
   PACKET_SIZE,
   PAT_PID,
   payloadStart,
@@ -54,6 +55,17 @@ export class TableTracker {
     }
     if (changed) this.#rebuild();
     return changed;
+  }
+
+  /** Learns `Tables.packets` of a source that goes on, so that the same tables are nothing new. */
+  prime(packets: Buffer): void {
+    // Twice: a PMT that the PAT names may not be among them, which the repetition tells.
+    for (const bytes of [packets, packets]) {
+      for (let at = 0; at < bytes.length; at += PACKET_SIZE) {
+        const header = headerAt(bytes, at);
+        if (this.#assemblers.has(pidOf(header))) this.push(bytes, at, header);
+      }
+    }
   }
 
   #takePat(section: Buffer): boolean {

@@ -6,10 +6,14 @@ import { makeErrorHandler, methodNotAllowed, notFound } from './error-handler.js
 import { serve } from './route.js';
 import { mountClients } from './routes/clients.js';
 import { mountEngines } from './routes/engines.js';
+import { mountEvents } from './routes/events.js';
 import { mountHealth } from './routes/health.js';
 import { mountMetrics } from './routes/metrics.js';
+import { mountPanel } from './routes/panel.js';
+import { mountPlaylist } from './routes/playlist.js';
 import { mountStreams } from './routes/streams.js';
 
+const MEDIA_PATHS = ['/ace/getstream', '/ace/alias/:name'];
 const OPENAPI = new URL('./openapi.yaml', import.meta.url);
 
 /** The express side of a worker. The order below is the order a request goes through. */
@@ -25,7 +29,7 @@ export function makeApp(deps: HttpDeps): Express {
 
   // Media first: nothing may stand between a player and its bytes (style 5.4.6).
   app.use(deps.mediaRouter);
-  app.route('/ace/getstream').all(methodNotAllowed(['GET', 'HEAD']));
+  for (const path of MEDIA_PATHS) app.route(path).all(methodNotAllowed(['GET', 'HEAD']));
   app.use(managementHeaders);
   app.use(managementRouter(deps));
   app.use(notFound);
@@ -41,6 +45,9 @@ function managementRouter(deps: HttpDeps): Router {
   mountStreams(router, deps, guards);
   mountClients(router, deps, guards);
   mountEngines(router, deps, guards);
+  mountEvents(router, deps, guards);
+  mountPanel(router);
+  mountPlaylist(router, deps, guards);
   mountOpenapi(router);
   return router;
 }

@@ -5,6 +5,9 @@ import type { InspectRedis } from '../../shared/inspect/inspect-redis.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { MetricsSample } from '../../shared/metrics/render.js';
 import type { Keys } from '../../shared/redis/keys.js';
+import type { ChannelList } from '../playlist/channel-list.js';
+import type { PlaylistFetch } from '../playlist/fetch-playlist.js';
+import type { EventHub } from './event-hub.js';
 
 /** Everything the HTTP side is given; it makes nothing of this itself. */
 export interface HttpDeps {
@@ -14,7 +17,8 @@ export interface HttpDeps {
   /** The worker's control connection. */
   readonly redis: InspectRedis;
   readonly enginePool: EngineRegistry;
-  /** Serves `/ace/getstream`; mounted before everything else. */
+  readonly playlists: PlaylistDeps;
+  /** Serves `/ace/getstream` and `/ace/alias/:name`; mounted before everything else. */
   readonly mediaRouter: Router;
   /** Whether players can be served now, and if not, why; answers from memory. */
   readonly readiness: () => Readiness;
@@ -22,6 +26,8 @@ export interface HttpDeps {
   readonly collectMetrics: () => Promise<MetricsSample>;
   /** This worker's own metrics: what is left when the primary does not answer. */
   readonly localMetrics: () => Promise<unknown>;
+  /** The listeners of `/events`. */
+  readonly events: Pick<EventHub, 'add'>;
   readonly apiKey: string;
   /** False when the primary made the key itself: then the listings are open (spec 6). */
   readonly apiKeyConfigured: boolean;
@@ -29,6 +35,14 @@ export interface HttpDeps {
   readonly stopStream: (id: StreamId) => Promise<boolean>;
   /** Asks for the end of one client on any host; false when the stream has no such client. */
   readonly kickClient: (id: StreamId, client: ClientId) => Promise<boolean>;
+}
+
+export interface PlaylistDeps {
+  /** `PROXY_PUBLIC_URL`. */
+  readonly publicUrl: string | null;
+  readonly channels: { list(): Promise<Pick<ChannelList, 'render'>> };
+  /** `null` where the proxy fetches no foreign playlists. */
+  readonly fetch: PlaylistFetch | null;
 }
 
 export interface Readiness {

@@ -10,7 +10,7 @@ import { isPrimaryMessage } from '../../shared/ipc/messages.js';
 export interface IpcChannel {
   send?: (
     message: unknown,
-    handle: undefined,
+    handle: Socket | undefined,
     options: undefined,
     callback: (error: Error | null) => void,
   ) => boolean;
@@ -30,7 +30,7 @@ export type Workload = Pick<WorkerVitals, 'clients' | 'streams'>;
 /** `socket` comes with the messages that carry one; `null` even there when its peer was faster. */
 type Handler<M extends PrimaryMessage> = (message: M, socket: Socket | null) => void;
 
-/** The primary takes six missed ones for a hang. */
+/** The primary takes four missed ones for a hang. */
 const HEARTBEAT_MS = 500;
 const LAG_RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
@@ -48,6 +48,7 @@ export class PrimaryLink {
     this.#receive(message, handle);
   };
   #workload: () => Workload = () => ({ clients: 0, streams: 0 });
+  #vitals: WorkerVitals = { clients: 0, streams: 0, eventLoopLagMs: 0, rssBytes: 0 };
   #timer: NodeJS.Timeout | undefined;
   #unsent = 0;
 
@@ -76,6 +77,11 @@ export class PrimaryLink {
     this.#timer = this.#clock.setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
+  /** What the last heartbeat said. */
+  get vitals(): WorkerVitals {
+    return this.#vitals;
+  }
+
   /** What heartbeats say from now on. */
   reportWorkload(workload: () => Workload): void {
     this.#workload = workload;
@@ -98,6 +104,21 @@ export class PrimaryLink {
     });
   }
 
+  /**
+   * Sends a connection away with a message; it must not be read here (`takeConnection`). Resolves
+   * with true when the system took it, with false when the channel is closed. Either way it is not
+   * this process's any more. To be awaited before an exit.
+   */
+  sendSocket(message: WorkerMessage, socket: Socket): Promise<boolean> {
+    return new Promise((resolve) => {
+      // Node sends the message alone when the connection has ended meanwhile.
+      this.#channel.send?.(message, socket, undefined, (error) => {
+        if (error !== null) socket.destroy();
+        resolve(error === null);
+      });
+    });
+  }
+
   /** For what the next report says anyway: dropped while the primary does not read (style 5.7). */
   sendDroppable(message: WorkerMessage): void {
     if (this.#unsent === 0) this.send(message);
@@ -117,11 +138,11 @@ export class PrimaryLink {
   #beat(): void {
     const lagMs = Math.max(this.#lag.max / NS_PER_MS - LAG_RESOLUTION_MS, 0);
     this.#lag.reset();
-    const vitals: WorkerVitals = {
+    this.#vitals = {
       ...this.#workload(),
       eventLoopLagMs: Math.round(lagMs),
       rssBytes: process.memoryUsage.rss(),
     };
-    this.sendDroppable({ type: 'heartbeat', vitals });
+    this.sendDroppable({ type: 'heartbeat', vitals: this.#vitals });
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
 import { sleep } from '../../shared/clock.js';
 import type { EngineAddress, Settings } from '../../shared/config/settings.js';
@@ -7,7 +8,7 @@ import {
   EngineFaultKind,
   type ContentSelector,
   type EngineEnd,
-  type EngineReader,
+  type MovableReader,
   type EngineSession,
   type EngineStat,
 } from '../contracts.js';
@@ -70,6 +71,8 @@ export interface RunnerOptions {
 export interface Inherited {
   readonly session: EngineSession;
   readonly slot: EngineSlot;
+  /** The engine's connection, when the owner before handed it over; else it is opened again. */
+  readonly reader: MovableReader | null;
 }
 
 /** Engines take up to 28 s to refuse an infohash (engine-api 1.6); 1.5 × 30 s is the vendor's 45 s. */
@@ -92,7 +95,7 @@ export class EngineRunner {
   #noEngine: object | null = null;
   #slot: EngineSlot | null = null;
   #session: EngineSession | null = null;
-  #reader: EngineReader | null = null;
+  #reader: MovableReader | null = null;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -104,16 +107,14 @@ export class EngineRunner {
     return this.#session;
   }
 
-  get slot(): EngineSlot | null {
-    return this.#slot;
-  }
-
   /** Runs until it gives up (throws `AppError`) or `signal` aborts (throws its reason). */
   async run(signal: AbortSignal, inherited: Inherited | null): Promise<never> {
     if (inherited !== null) {
       this.#slot = inherited.slot;
       this.#session = inherited.session;
-      await this.#play(inherited.session, inherited.slot, signal);
+      const { session, slot, reader } = inherited;
+      if (reader === null) await this.#play(session, slot, signal);
+      else await this.#readOut(reader, slot, signal);
     }
     for (;;) {
       signal.throwIfAborted();
@@ -121,11 +122,24 @@ export class EngineRunner {
     }
   }
 
+  /** Lets go of the engine's connection in the middle of the stream; `null` when it cannot move. */
+  release(): Socket | null {
+    const socket = this.#reader?.release() ?? null;
+    if (socket !== null) this.#reader = null;
+    return socket;
+  }
+
   /** Closes the reader and, unless told otherwise, stops the session; frees the slot. Idempotent. */
   async close(options: { readonly keepSession: boolean }): Promise<void> {
     await this.#closeReader();
     if (!options.keepSession) await this.#endSession();
     await this.#releaseSlot();
+  }
+
+  /** Session and slot are another worker's now: neither is stopped or freed here. */
+  forget(): void {
+    this.#session = null;
+    this.#slot = null;
   }
 
   async #step(signal: AbortSignal): Promise<void> {
@@ -193,7 +207,7 @@ export class EngineRunner {
 
   async #play(session: EngineSession, slot: EngineSlot, signal: AbortSignal): Promise<void> {
     const { settings, events, clock, logger } = this.#options;
-    let reader: EngineReader;
+    let reader: MovableReader;
     try {
       reader = await openPlayback(session, {
         signal,
@@ -211,6 +225,10 @@ export class EngineRunner {
       this.#failed(slot, 'open', toEnd(thrown, signal), 0);
       return;
     }
+    await this.#readOut(reader, slot, signal);
+  }
+
+  async #readOut(reader: MovableReader, slot: EngineSlot, signal: AbortSignal): Promise<void> {
     this.#reader = reader;
     const { end, mediaMs } = await this.#read(reader, slot, signal);
     await this.#closeReader();
@@ -219,7 +237,7 @@ export class EngineRunner {
 
   /** Reads until the source ends; rejects with the signal's reason, the reader then still open. */
   #read(
-    reader: EngineReader,
+    reader: MovableReader,
     slot: EngineSlot,
     signal: AbortSignal,
   ): Promise<{ end: EngineEnd; mediaMs: number }> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/clock.js';
 import type { CutChunk } from '../contracts.js';
-import { TsChunker, type TsStats } from '../engine/ts-chunker.js';
+import { TsChunker, type Continuation, type TsStats } from '../engine/ts-chunker.js';
 import type { MediaIntake } from './engine-runner.js';
 
 export interface ChunkIntakeOptions {
@@ -8,6 +8,8 @@ export interface ChunkIntakeOptions {
   readonly flushMs: number;
   /** True when this source goes on where another one ended. */
   readonly splice: boolean;
+  /** Where the owner before stopped in the middle of this very source; `null`: at its beginning. */
+  readonly continues: Continuation | null;
   readonly clock: Clock;
   readonly onChunk: (chunk: CutChunk) => void;
 }
@@ -18,6 +20,8 @@ export class ChunkIntake implements MediaIntake {
   readonly #chunker: TsChunker;
   #timer: NodeJS.Timeout | null = null;
   #flowing = false;
+  #suspended = false;
+  #lastByteAt: number | null = null;
 
   constructor(options: ChunkIntakeOptions) {
     this.#options = options;
@@ -26,6 +30,7 @@ export class ChunkIntake implements MediaIntake {
       flushMs: options.flushMs,
       now: () => options.clock.monotonic(),
       splice: options.splice,
+      ...(options.continues && { continues: options.continues }),
     });
   }
 
@@ -41,15 +46,32 @@ export class ChunkIntake implements MediaIntake {
     return this.#flowing;
   }
 
+  /** Monotonic ms, `null` before the first byte. */
+  get lastByteAt(): number | null {
+    return this.#lastByteAt;
+  }
+
   push(bytes: Buffer): void {
+    this.#lastByteAt = this.#options.clock.monotonic();
     for (const chunk of this.#chunker.push(bytes)) this.#emit(chunk);
     this.#arm();
+  }
+
+  /** Hands on what is whole and returns where to go on; `null`: only a new reader can. */
+  suspend(): Continuation | null {
+    const suspension = this.#chunker.suspend();
+    if (suspension === null) return null;
+    this.#suspended = true;
+    clearTimeout(this.#timer ?? undefined);
+    for (const chunk of suspension.chunks) this.#emit(chunk);
+    return suspension;
   }
 
   /** Hands on the whole packets that are left; half a packet is dropped with its source. */
   close(): void {
     clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
+    if (this.#suspended) return;
     for (const chunk of this.#chunker.end()) this.#emit(chunk);
   }
 

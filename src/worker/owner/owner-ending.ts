@@ -1,13 +1,17 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
 import type { Settings } from '../../shared/config/settings.js';
 import type { AppError } from '../../shared/errors.js';
 import { endedStreamView } from '../../shared/inspect/stream-view.js';
+import type { WorkerId } from '../../shared/ids.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
+import type { Continuation } from '../engine/ts-chunker.js';
 import type { RingWriter } from '../ring/ring-writer.js';
 import type { EngineRunner } from './engine-runner.js';
 import type { StreamPublisher } from './stream-publisher.js';
 import { StreamState, type StreamRecord } from './stream-record.js';
+import type { StreamStory } from './stream-story.js';
 
 /** How an ownership ended. */
 export type OwnerEnd =
@@ -26,10 +30,20 @@ export interface OwnerEndingOptions {
   readonly publisher: StreamPublisher;
   readonly runner: EngineRunner;
   readonly writer: RingWriter;
+  readonly story: StreamStory;
   /** Called while the stop still keeps new viewers out: all there are belong to the life that ends. */
   readonly onEnding: (error: AppError | null) => void;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** An engine's connection on its way to another worker. */
+export interface StreamMove {
+  readonly target: WorkerId;
+  readonly socket: Socket;
+  /** What was read and is not yet in the ring, and the tables that hold there. */
+  readonly left: Continuation;
+  readonly give: (socket: Socket) => Promise<void>;
 }
 
 /** ms that the engine's stop may delay the removal of the keys (spec 2.4: gone within a second). */
@@ -37,6 +51,8 @@ const STOP_PATIENCE_MS = 700;
 /** Part of the shutdown timeout in which viewers of sibling workers may still leave. */
 const SHUTDOWN_SHARE = 0.3;
 const SHUTDOWN_POLL_MS = 50;
+/** Lines of the story that an ended stream is remembered with. */
+const STORY_REMEMBERED = 12;
 
 /** The ways an ownership ends. Every step has a deadline; Redis and the engine may both be away. */
 export class OwnerEnding {
@@ -48,10 +64,11 @@ export class OwnerEnding {
 
   /** Takes the stream down: state, engine, keys, in this order. `begun`: Redis knows of the stop. */
   async end(reason: string, begun: boolean, error: AppError | null = null): Promise<OwnerEnd> {
-    const { ownership, store, settings, clock, publisher, runner, writer } = this.#options;
+    const { ownership, store, settings, clock, publisher, runner, writer, story } = this.#options;
     publisher.enter(error === null ? StreamState.Stopping : StreamState.Error, {
       ...(error && { error_message: describe(error), error_time: clock.now() }),
     });
+    void story.ending(error === null ? reason : describe(error));
     if (error?.code === 'CONTENT_NOT_FOUND') {
       await publisher.quietly(store.rememberRefusal(ownership.stream, describe(error)));
     }
@@ -104,6 +121,28 @@ export class OwnerEnding {
     return { outcome: 'lost' };
   }
 
+  /** Gives the stream and its engine's connection to one certain worker (spec 3.8). */
+  async handOver(move: StreamMove): Promise<OwnerEnd> {
+    const { store, ownership, writer, runner, logger } = this.#options;
+    const { target, socket, left, give } = move;
+    await writer.close();
+    try {
+      const { rest, tables } = left;
+      if (!(await store.transfer(ownership, target, { rest, tables: tables.name }))) {
+        socket.destroy();
+        return await this.stepDown();
+      }
+    } catch (error) {
+      logger.warn('the stream could not be handed over', { error });
+      socket.destroy();
+      return this.yield();
+    }
+    await give(socket);
+    // The slot is the next owner's: it frees this reservation when it has its own.
+    runner.forget();
+    return { outcome: 'yielded' };
+  }
+
   /** Gives the lock back; the engine session goes on with whoever wins it. */
   async yield(): Promise<OwnerEnd> {
     const { store, ownership, writer, runner, publisher } = this.#options;
@@ -117,10 +156,11 @@ export class OwnerEnding {
   }
 
   async #remember(): Promise<void> {
-    const { store, ownership, record, clock } = this.#options;
+    const { store, ownership, record, story, clock } = this.#options;
     const { stream } = ownership;
     const facts = { stream, metadata: record.asText(), owner: null, clients: 0 };
-    await store.remember(stream, JSON.stringify(endedStreamView(facts, clock.now())));
+    const entry = { ...endedStreamView(facts, clock.now()), story: story.recent(STORY_REMEMBERED) };
+    await store.remember(stream, JSON.stringify(entry));
   }
 }
 

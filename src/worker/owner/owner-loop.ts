@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
 import type { Settings } from '../../shared/config/settings.js';
 import { toAppError, type AppError } from '../../shared/errors.js';
@@ -12,6 +13,7 @@ import type {
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import type { ContentSelector, CutChunk, EngineEnd } from '../contracts.js';
 import type { AcceptedKind } from '../engine/start-answer.js';
+import type { Continuation } from '../engine/ts-chunker.js';
 import type { ChunkFeed } from '../ring/chunk-feed.js';
 import { RingWriter } from '../ring/ring-writer.js';
 import {
@@ -22,10 +24,11 @@ import {
 } from './engine-runner.js';
 import { decideIdle } from './idle-policy.js';
 import { ChunkIntake } from './media-intake.js';
-import { OwnerEnding, type OwnerEnd } from './owner-ending.js';
+import { OwnerEnding, type OwnerEnd, type StreamMove } from './owner-ending.js';
 import { OwnerLease } from './owner-lease.js';
 import { StatPoller } from './stat-poller.js';
 import { StreamPublisher } from './stream-publisher.js';
+import { StreamStory } from './stream-story.js';
 import {
   engineFields,
   sessionFields,
@@ -42,6 +45,8 @@ export interface OwnerOptions {
   /** Metadata of the owner before, when this is a takeover. */
   readonly inheritedFields: Readonly<Record<string, string>>;
   readonly inherited: Inherited | null;
+  /** Where the inherited reader's bytes go on. */
+  readonly continues: Continuation | null;
   readonly settings: Settings;
   readonly ownerStore: OwnerStore;
   readonly ringStore: RingStore;
@@ -58,10 +63,10 @@ export interface OwnerOptions {
 
 /** Thrown through the runner to end it; never seen outside. */
 class OwnerAbort extends Error {
-  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'shutdown';
+  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'shutdown' | StreamMove;
 
   constructor(end: OwnerAbort['end']) {
-    super(`the ownership ends: ${end}`);
+    super('the ownership ends');
     this.end = end;
   }
 }
@@ -77,7 +82,10 @@ export class OwnerLoop {
   readonly #ending: OwnerEnding;
   readonly #lease: OwnerLease;
   readonly #stats: StatPoller;
+  readonly #story: StreamStory;
   #intake: ChunkIntake | null = null;
+  /** Taken by the first reader only: the inherited one. */
+  #continues: Continuation | null;
   #nextIndex: number;
   #bytes = 0;
   #splices = 0;
@@ -89,6 +97,7 @@ export class OwnerLoop {
   constructor(options: OwnerOptions) {
     this.#options = options;
     const { ownership, worker, selector, inheritedFields, settings, clock, logger, feed } = options;
+    this.#continues = options.continues;
     this.#nextIndex = feed.head + 1;
     this.#bytes = Number(inheritedFields['total_bytes'] ?? 0);
     this.#record = new StreamRecord(inheritedFields, {
@@ -100,6 +109,11 @@ export class OwnerLoop {
     });
     const { ownerStore: store } = options;
     const record = this.#record;
+    this.#story = new StreamStory({
+      tell: (entries) => store.tell(ownership, entries),
+      clock,
+      takeover: feed.head === 0 ? null : { from: inheritedFields['previous_owner'] || null },
+    });
     this.#publisher = new StreamPublisher({ ownership, store, record, clock, logger });
     this.#writer = new RingWriter({
       ownership,
@@ -122,7 +136,7 @@ export class OwnerLoop {
         onConnecting: (slot) => this.#onConnecting(slot),
         onSession: (session, slot) => this.#onSession(session, slot),
         onFault: (end, engine) => this.#onFault(end, engine),
-        onStat: (stat) => void this.#record.set(statFields(stat)),
+        onStat: (stat) => this.#record.note(statFields(stat)),
         openIntake: () => this.#openIntake(),
       },
     });
@@ -131,11 +145,12 @@ export class OwnerLoop {
       publisher: this.#publisher,
       runner: this.#runner,
       writer: this.#writer,
+      story: this.#story,
       onEnding: options.onEnding,
     });
     this.#stats = new StatPoller({
       session: () => this.#runner.session,
-      onStat: (stat) => void this.#record.set(statFields(stat)),
+      onStat: (stat) => this.#record.note(statFields(stat)),
       clock,
     });
   }
@@ -165,6 +180,23 @@ export class OwnerLoop {
     this.#abort.abort(new OwnerAbort('yield'));
   }
 
+  /**
+   * Gives the stream to a certain worker in the middle of the engine's stream: not a byte is lost and
+   * no second session is needed. Where that cannot be, to whoever wins it.
+   */
+  handOver(target: WorkerId, give: (socket: Socket, term: number) => Promise<void>): void {
+    if (this.#abort.signal.aborted) return;
+    const { term } = this.#options.ownership;
+    const socket = this.#runner.release();
+    const left = socket === null ? null : (this.#intake?.suspend() ?? null);
+    if (socket === null || left === null) {
+      socket?.destroy();
+      this.yield();
+      return;
+    }
+    this.#abort.abort(new OwnerAbort({ target, socket, left, give: (moved) => give(moved, term) }));
+  }
+
   /** The process ends: stops the stream when nobody else watches it, else gives it away. */
   shutdown(): void {
     this.#abort.abort(new OwnerAbort('shutdown'));
@@ -186,8 +218,12 @@ export class OwnerLoop {
       pulse: () => this.#pulse(),
       wholeMetadata: () => ({ ...this.#record.whole, ...this.#pulse() }),
       onRenewed: (answer) => this.#onRenewed(answer),
-      onDoubt: () => this.#writer.detach('the lock could not be renewed in time'),
+      onDoubt: () => {
+        this.#story.redisAway();
+        this.#writer.detach('the lock could not be renewed in time');
+      },
       onRestored: () => {
+        this.#story.restored();
         this.#writer.attach({ emptied: true });
         this.#publisher.announce();
       },
@@ -197,9 +233,15 @@ export class OwnerLoop {
 
   #openIntake(): ChunkIntake {
     const { settings, clock, feed } = this.#options;
-    this.#publisher.enter(StreamState.Buffering);
-    if (feed.head > 0) this.#splices++;
+    const continues = this.#continues;
+    this.#continues = null;
+    if (continues === null) {
+      this.#publisher.enter(StreamState.Buffering);
+      this.#story.reading();
+      if (feed.head > 0) this.#splices++;
+    }
     this.#intake = new ChunkIntake({
+      continues,
       chunkBytes: settings.chunkBytes,
       flushMs: settings.flushMs,
       splice: feed.head > 0,
@@ -214,6 +256,7 @@ export class OwnerLoop {
     const chunk = { ...cut, index: this.#nextIndex++, term: ownership.term, at: clock.now() };
     this.#bytes += chunk.bytes.length;
     this.#options.onAppend(chunk.bytes.length);
+    this.#story.media();
     this.#writer.write(chunk, feed.append(chunk));
     if (this.#record.state === StreamState.Buffering) this.#enterFlowing();
   }
@@ -228,6 +271,7 @@ export class OwnerLoop {
 
   #onConnecting(slot: EngineSlot): void {
     this.#publisher.enter(StreamState.Connecting, engineFields(slot));
+    this.#story.connecting(slot.engine.id, slot.alternatives);
     const reason = this.#engines.size === 0 ? null : 'the engine before failed';
     if (reason !== null)
       this.#publisher.publish({ type: 'engine_switched', engine: slot.engine.id, reason });
@@ -252,13 +296,15 @@ export class OwnerLoop {
       reason: end.reason,
       detail: end.message,
     });
-    this.#record.set({ error_message: end.message, error_time: clock.now() });
+    this.#record.note({ error_message: end.message, error_time: clock.now() });
+    this.#story.fault(end, engine, this.#intake?.lastByteAt ?? null);
     onFault(end);
   }
 
   #onRenewed(answer: Extract<RenewAnswer, { outcome: 'renewed' }>): void {
     const { clock, settings, localClients } = this.#options;
     this.#writer.attach({ emptied: false });
+    this.#story.renewed();
     this.#clients = answer.clients;
     if (answer.stopRequest !== null) {
       this.stop();
@@ -317,6 +363,7 @@ export class OwnerLoop {
   }
 
   #finishAsked(end: OwnerAbort['end']): Promise<OwnerEnd> {
+    if (typeof end === 'object') return this.#ending.handOver(end);
     switch (end) {
       case 'lost':
         return this.#ending.stepDown();
@@ -333,8 +380,12 @@ export class OwnerLoop {
 
   #pulse(): Metadata {
     const stats = this.#intake?.stats;
+    const marks = this.#options.feed.marks();
     return this.#record.set({
-      buffer_chunks: this.#options.feed.marks().length,
+      ...this.#record.takeNoted(),
+      buffer_chunks: marks.length,
+      buffer_bytes: marks.reduce((sum, { size }) => sum + size, 0),
+      buffer_seconds: ((marks.at(-1)?.at ?? 0) - (marks[0]?.at ?? 0)) / 1_000,
       total_bytes: this.#bytes,
       splices: this.#splices,
       ...(stats && {

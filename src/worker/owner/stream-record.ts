@@ -18,6 +18,7 @@ export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 /** The metadata hash as its owner knows it: kept whole, because Redis may come back empty. */
 export class StreamRecord {
   readonly #fields: Record<string, string | number>;
+  #noted: Record<string, string | number> = {};
   #state: StreamState;
 
   constructor(inherited: Metadata, own: Metadata) {
@@ -42,6 +43,18 @@ export class StreamRecord {
   set(fields: Metadata): Metadata {
     Object.assign(this.#fields, fields);
     return fields;
+  }
+
+  /** Remembers fields that can wait for the next pulse to be written. */
+  note(fields: Metadata): void {
+    Object.assign(this.#noted, this.set(fields));
+  }
+
+  /** What was noted since the last pulse. */
+  takeNoted(): Metadata {
+    const noted = this.#noted;
+    this.#noted = {};
+    return noted;
   }
 
   /** `null` when the stream is in this state already. */

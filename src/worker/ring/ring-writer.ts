@@ -105,6 +105,7 @@ export class RingWriter {
     const sent = store
       .append(ownership.stream, {
         term: ownership.term,
+        life: ownership.life,
         mark: toWire(markOf(chunk)),
         bytes: chunk.bytes,
         tables: unnamed && { name: unnamed.name, text: encodeTables(unnamed) },

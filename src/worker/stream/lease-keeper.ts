@@ -6,10 +6,19 @@ import type { Logger } from '../../shared/log/logger.js';
 import type { ClientPulse, ClientStore, JoinAnswer } from '../../shared/redis/client-store.js';
 import type { ClientIdentity } from '../client/client-session.js';
 
+/** What a playing client has come to. */
+export interface ClientProgress {
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly skips: number;
+  /** ms of media up to the head; `null` while its place is looked for. */
+  readonly behindMs: number | null;
+}
+
 /** A lease of this worker and, once it plays, what its socket took. */
 interface Lease {
   readonly identity: ClientIdentity;
-  progress: (() => { readonly bytes: number; readonly chunks: number }) | null;
+  progress: (() => ClientProgress) | null;
   lastBytes: number;
   lastActive: number;
   lastPulseAt: number;
@@ -22,7 +31,11 @@ export interface LeaseKeeperOptions {
   readonly logger: Logger;
   /** An operator's script or another worker asked this client to leave. */
   readonly onAskedToLeave: (client: ClientId) => void;
+  /** What the worker's heartbeat says besides its clients and their rate. */
+  readonly vitals: () => Readonly<Record<string, number>>;
 }
+
+const NO_PROGRESS: ClientProgress = { bytes: 0, chunks: 0, skips: 0, behindMs: null };
 
 /** A worker counts as dead for operators' eyes after this many heartbeats without a sign. */
 const HEARTBEATS_TO_DEATH = 3;
@@ -108,17 +121,17 @@ export class LeaseKeeper {
   async pulseNow(): Promise<void> {
     if (this.#pulsing) return;
     this.#pulsing = true;
-    const { store, settings, clock, logger, onAskedToLeave } = this.#options;
+    const { store, settings, clock, logger, onAskedToLeave, vitals } = this.#options;
     try {
       const leases = [...this.#leases.values()];
-      await store.pulse(
-        leases.map((lease) => this.#pulseOf(lease)),
-        {
-          now: clock.now(),
-          heartbeatTtlMs: settings.heartbeatMs * HEARTBEATS_TO_DEATH,
-          limited: settings.maxClients > 0,
-        },
-      );
+      const pulses = leases.map((lease) => this.#pulseOf(lease));
+      const rateKBps = Math.round(pulses.reduce((sum, { currentRate }) => sum + currentRate, 0));
+      await store.pulse(pulses, {
+        now: clock.now(),
+        heartbeatTtlMs: settings.heartbeatMs * HEARTBEATS_TO_DEATH,
+        limited: settings.maxClients > 0,
+        vitals: { ...vitals(), rateKBps },
+      });
       const asked = await store.askedToLeave(leases.map(({ identity }) => identity));
       for (const client of asked) onAskedToLeave(client);
     } catch (error) {
@@ -132,7 +145,7 @@ export class LeaseKeeper {
     const { clock } = this.#options;
     const now = clock.now();
     const monotonic = clock.monotonic();
-    const { bytes, chunks } = lease.progress?.() ?? { bytes: 0, chunks: 0 };
+    const { bytes, chunks, skips, behindMs } = lease.progress?.() ?? NO_PROGRESS;
     const seconds = Math.max(0.001, (monotonic - lease.lastPulseAt) / 1_000);
     const age = Math.max(0.001, (now - lease.identity.connectedAt) / 1_000);
     const currentRate = (bytes - lease.lastBytes) / 1_000 / seconds;
@@ -146,6 +159,8 @@ export class LeaseKeeper {
       chunksSent: chunks,
       averageRate: bytes / 1_000 / age,
       currentRate,
+      skips,
+      behindMs,
     };
   }
 

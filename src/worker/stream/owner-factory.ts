@@ -4,9 +4,10 @@ import type { WorkerId } from '../../shared/ids.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
-import type { ContentSelector } from '../contracts.js';
+import type { ContentSelector, MovableReader } from '../contracts.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import { stopSession } from '../engine/stop-session.js';
+import type { Continuation } from '../engine/ts-chunker.js';
 import type { Inherited } from '../owner/engine-runner.js';
 import { OwnerLoop } from '../owner/owner-loop.js';
 import { sessionFromFields } from '../owner/stream-record.js';
@@ -34,6 +35,7 @@ export async function makeOwner(
   deps: OwnerFactoryDeps,
   session: StreamSession,
   ownership: Ownership,
+  handedOver: MovableReader | null,
 ): Promise<OwnerLoop> {
   const { worker, settings, owners, ring, pool, metrics, clock } = deps;
   const selector: ContentSelector = { stream: session.stream, keyType: session.keyType };
@@ -49,6 +51,8 @@ export async function makeOwner(
   const rememberedKind = await owners.kind(session.stream);
   // Last, because it takes a slot that nobody would give back if a later step failed.
   const inherited = await inherit(fields, selector, slots);
+  const moved = inherited && moveOf(fields, session, handedOver);
+  if (moved === null) await handedOver?.close();
   return new OwnerLoop({
     ownership,
     worker,
@@ -58,7 +62,8 @@ export async function makeOwner(
       ...fields,
       previous_session_id: fields['playback_session_id'] ?? '',
     },
-    inherited,
+    inherited: inherited && { ...inherited, reader: moved?.reader ?? null },
+    continues: moved?.continues ?? null,
     settings,
     ownerStore: owners,
     ringStore: ring,
@@ -84,11 +89,23 @@ async function continueRing({ ring }: OwnerFactoryDeps, session: StreamSession):
   feed.adopt(head, marks);
 }
 
+/** The engine's connection that another worker handed over, and where its bytes go on. */
+function moveOf(
+  fields: Readonly<Record<string, string>>,
+  session: StreamSession,
+  reader: MovableReader | null,
+): { readonly reader: MovableReader; readonly continues: Continuation } | null {
+  const { handover_rest: rest, handover_tables: name } = fields;
+  const tables = session.feed.tables(name ?? '');
+  if (reader === null || rest === undefined || tables === null) return null;
+  return { reader, continues: { tables, rest: Buffer.from(rest, 'base64') } };
+}
+
 async function inherit(
   fields: Readonly<Record<string, string>>,
   selector: ContentSelector,
   slots: PoolSlots,
-): Promise<Inherited | null> {
+): Promise<Omit<Inherited, 'reader'> | null> {
   const left = sessionFromFields(fields, selector);
   if (left === null) return null;
   if (fields['previous_owner']) {

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
 import type { Settings } from '../../shared/config/settings.js';
 import { AppError } from '../../shared/errors.js';
-import type { ClientId, KeyType, StreamId } from '../../shared/ids.js';
+import { isKeyType, type ClientId, type KeyType, type StreamId } from '../../shared/ids.js';
 import type { PlayingSession, RingPosition } from '../../shared/ipc/messages.js';
 import { classifyRedisFailure, RedisFailure } from '../../shared/redis/failures.js';
 import type { OwnerStore } from '../../shared/redis/owner-store.js';
+import type { MovableReader } from '../contracts.js';
 import type { ClientIdentity, ClientSession } from '../client/client-session.js';
 import { Role, StreamSession, type StreamDeps } from './stream-session.js';
 
@@ -62,6 +63,18 @@ export class StreamRegistry {
   /** Serves a client that another worker served; rejects when it cannot be registered. */
   async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
     return this.#sessionOf(playing.stream, playing.keyType).adopt(playing, socket, torn);
+  }
+
+  /** Owns a stream whose engine connection another worker hands over. */
+  async take(stream: StreamId, reader: MovableReader | null): Promise<void> {
+    try {
+      const { key_type: keyType } = await this.#options.owners.readMetadata(stream);
+      this.#sessionOf(stream, isKeyType(keyType) ? keyType : 'id').take(reader);
+    } catch (thrown) {
+      // Redis is away: the lock runs out, and who follows the stream takes it over.
+      await reader?.close();
+      throw thrown;
+    }
   }
 
   close(client: ClientId, reason: string): void {

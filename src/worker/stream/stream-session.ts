@@ -13,13 +13,15 @@ import type { Keys } from '../../shared/redis/keys.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import { ClientSession, type ClientIdentity } from '../client/client-session.js';
-import { joinCursor } from '../client/ring-choice.js';
+import { behindHead, joinCursor } from '../client/ring-choice.js';
 import { FollowerLoop } from '../follower/follower-loop.js';
+import type { MovableReader } from '../contracts.js';
 import type { OwnerLoop } from '../owner/owner-loop.js';
 import { ChunkFeed } from '../ring/chunk-feed.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { StreamMetrics } from './stream-metrics.js';
-import { WaitingRoom } from './waiting-room.js';
+import type { StreamMover } from './stream-mover.js';
+import { MovedError, WaitingRoom } from './waiting-room.js';
 
 /** What this worker is to the stream. */
 export const Role = {
@@ -44,7 +46,13 @@ export interface StreamDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Makes the owner's loop for a stream that this worker has just won. */
-  readonly makeOwner: (session: StreamSession, ownership: Ownership) => Promise<OwnerLoop>;
+  readonly makeOwner: (
+    session: StreamSession,
+    ownership: Ownership,
+    handedOver: MovableReader | null,
+  ) => Promise<OwnerLoop>;
+  /** The way of a stream's engine connection to a sibling. */
+  readonly mover: StreamMover;
   readonly onOwning: (stream: StreamId, term: number) => void;
   readonly onReleased: (stream: StreamId) => void;
   readonly onClosed: (session: StreamSession) => void;
@@ -77,6 +85,8 @@ export class StreamSession {
   #owner: OwnerLoop | null = null;
   #stopFollowing: ((event: FollowEnd) => void) | null = null;
   #registering = 0;
+  /** Another worker has put the lock into this worker's name; with the engine's connection or not. */
+  #expected: { readonly reader: MovableReader | null } | null = null;
   #living: Promise<void> | null = null;
   /** Set by a drain: how it ends an ownership, also one that is won in its last moment. */
   #draining: ((owner: OwnerLoop) => void) | null = null;
@@ -184,15 +194,22 @@ export class StreamSession {
     this.#enterClosed();
   }
 
-  /** Hands every client to `give`, then the stream itself to whoever wins it. */
+  /** Hands every client to `give`, then the stream itself to a sibling. */
   async handOver(give: (client: ClientSession) => Promise<void>): Promise<void> {
     this.#draining = (owner) => owner.yield();
-    this.#waiting.rejectAll(new AppError('SHUTTING_DOWN'));
+    this.#waiting.rejectAll(new MovedError());
     await Promise.all([...this.#playing.values()].map(give));
     this.#stopFollowing?.({ kind: 'drained' });
-    this.#owner?.yield();
+    if (this.#owner !== null) await this.#giveAway(this.#owner);
     await this.#living;
     this.#enterClosed();
+  }
+
+  /** Owns the stream next: another worker hands its engine's connection over (`null`: it got lost). */
+  take(reader: MovableReader | null): void {
+    this.#expected = { reader };
+    this.#stopFollowing?.({ kind: 'ownerless' });
+    this.#ensureLiving();
   }
 
   /** Forgets a client that another worker serves now, or that could not be handed over. */
@@ -200,6 +217,13 @@ export class StreamSession {
     this.#playing.delete(identity.client);
     if (handedOver) this.#deps.leases.release(identity.client);
     else this.#deps.leases.leave(identity);
+  }
+
+  async #giveAway(owner: OwnerLoop): Promise<void> {
+    const { mover } = this.#deps;
+    const target = await mover.target(this.stream);
+    if (target === null) owner.yield();
+    else owner.handOver(target, (socket, term) => mover.give(this.stream, term, target, socket));
   }
 
   #makeClient(identity: ClientIdentity, socket: Socket): ClientSession {
@@ -216,7 +240,12 @@ export class StreamSession {
     });
     this.#playing.set(identity.client, client);
     this.#admitted.delete(identity.client);
-    leases.watch(identity.client, () => ({ bytes: client.bytesSent, chunks: client.chunksSent }));
+    leases.watch(identity.client, () => ({
+      bytes: client.bytesSent,
+      chunks: client.chunksSent,
+      skips: client.skips,
+      behindMs: client.position && behindHead(this.feed.marks(), client.position),
+    }));
     void store.announce(identity.stream, identity.client).catch(() => undefined);
     return client;
   }
@@ -291,18 +320,26 @@ export class StreamSession {
 
   async #live(): Promise<void> {
     const { owners, clock } = this.#deps;
-    while (this.#hasViewers() && this.#draining === null) {
+    while ((this.#hasViewers() || this.#expected !== null) && this.#draining === null) {
       try {
         const answer = await owners.acquire(this.stream, this.keyType, clock.now());
         if (answer.outcome === 'won') await this.#own(answer.ownership);
-        else if (answer.outcome === 'taken') await this.#follow();
-        else await sleep(clock, STOPPING_POLL_MS);
+        else if (answer.outcome === 'taken') {
+          this.#forgetExpected();
+          await this.#follow();
+        } else await sleep(clock, STOPPING_POLL_MS);
       } catch (thrown) {
         if (this.#waiting.size > 0) this.#waiting.rejectAll(toRedisError(thrown));
         this.logger.warn('no role could be taken', { error: thrown });
         await sleep(clock, RETRY_MS);
       }
     }
+  }
+
+  /** The lock is somebody else's all the same: the connection that came for us is of no use. */
+  #forgetExpected(): void {
+    void this.#expected?.reader?.close();
+    this.#expected = null;
   }
 
   async #own(ownership: Ownership): Promise<void> {
@@ -327,7 +364,9 @@ export class StreamSession {
   async #makeOwner(ownership: Ownership): Promise<OwnerLoop> {
     const { makeOwner, owners } = this.#deps;
     try {
-      return await makeOwner(this, ownership);
+      const reader = this.#expected?.reader ?? null;
+      this.#expected = null;
+      return await makeOwner(this, ownership, reader);
     } catch (thrown) {
       const { term } = ownership;
       const event = { type: 'owner_changed', owner: '', term, reason: 'no start' } as const;

@@ -1,6 +1,14 @@
 import { toAppError } from '../../shared/errors.js';
 import type { ClientId } from '../../shared/ids.js';
 
+/** The client's request is asked again of another worker: there is nothing to answer here. */
+export class MovedError extends Error {
+  constructor() {
+    super('another worker answers this request');
+    this.name = 'MovedError';
+  }
+}
+
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (reason: Error) => void;

@@ -30,6 +30,7 @@ describe('the ring in Redis', () => {
     const bytes = Buffer.from([0x47, 0, 0xff, 0x80]);
     const request = {
       term: own.term,
+      life: own.life,
       mark,
       bytes,
       tables: { name: 'x', text: 'T' },
@@ -71,6 +72,16 @@ describe('the ring in Redis', () => {
     expect(await a.ring.head(STREAM)).to.include({ head: 3 });
   });
 
+  it('refuses a chunk of an earlier life, although the worker and the term are the same', async () => {
+    const old = await win(a, STREAM, 1);
+    await append(a, old, 1);
+    await a.owners.end(old, { type: 'stream_stopped', reason: 'test' });
+    const own = await win(a, STREAM, 2);
+    expect(own.term).to.equal(old.term);
+    expect(await append(a, old, 500)).to.equal(false);
+    expect(await append(a, own, 1)).to.equal(true);
+  });
+
   it('takes a repeated append as done and changes nothing', async () => {
     const own = await win(a, STREAM);
     await append(a, own, 1);
@@ -78,6 +89,7 @@ describe('the ring in Redis', () => {
     const repeated = { i: 1, t: own.term, at: 999, s: 1, j: [], tb: null, sp: 0 } as const;
     const request = {
       term: own.term,
+      life: own.life,
       mark: repeated,
       bytes: Buffer.from('other'),
       tables: null,

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 
 import { expect } from 'chai';
 
@@ -8,17 +9,19 @@ import { FakeClock } from '../../helpers/fake-clock.js';
 
 class FakeChannel extends EventEmitter {
   readonly sent: WorkerMessage[] = [];
+  readonly carried: Socket[] = [];
   /** Callbacks of what the primary has not read yet. */
   readonly unread: ((error: Error | null) => void)[] = [];
   reads = true;
 
   send(
     message: unknown,
-    _handle: undefined,
+    handle: Socket | undefined,
     _options: undefined,
     callback: (error: Error | null) => void,
   ): boolean {
     this.sent.push(message as WorkerMessage);
+    if (handle !== undefined) this.carried.push(handle);
     if (this.reads) callback(null);
     else this.unread.push(callback);
     return this.reads;
@@ -70,6 +73,20 @@ describe('PrimaryLink', () => {
     const delivered = link.deliver({ type: 'drained' });
     channel.unread.at(-1)?.(new Error('EPIPE'));
     await delivered;
+  });
+
+  it('sends a connection away, and closes it when the channel is closed', async () => {
+    link.open();
+    const message = { type: 'stream-handover', stream: 's', term: 1, to: 'w' } as WorkerMessage;
+    const [one, two] = [new Socket(), new Socket()];
+    expect(await link.sendSocket(message, one)).to.equal(true);
+    expect(channel.sent.at(-1)).to.equal(message);
+    channel.reads = false;
+    const sent = link.sendSocket(message, two);
+    channel.unread.at(-1)?.(new Error('ERR_IPC_CHANNEL_CLOSED'));
+    expect(await sent).to.equal(false);
+    expect(channel.carried).to.deep.equal([one, two]);
+    expect([one.destroyed, two.destroyed]).to.deep.equal([false, true]);
   });
 
   it('gives each message to the handler of its type, with its socket or null', () => {

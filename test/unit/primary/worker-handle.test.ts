@@ -1,11 +1,13 @@
 import type { Worker } from 'node:cluster';
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 
 import { expect } from 'chai';
 
+import type { StreamMessage } from '../../../src/primary/stream-router.js';
 import { WorkerHandle, WorkerState } from '../../../src/primary/worker-handle.js';
 import type { WorkerExit } from '../../../src/primary/worker-handle.js';
-import type { StreamId } from '../../../src/shared/ids.js';
+import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
 import type { PrimaryMessage } from '../../../src/shared/ipc/messages.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
@@ -16,6 +18,8 @@ const VITALS = { clients: 0, streams: 0, eventLoopLagMs: 0, rssBytes: 0 };
 /** What the handle uses of node:cluster's worker. */
 class FakeProcess extends EventEmitter {
   readonly sent: PrimaryMessage[] = [];
+  /** Sockets that were sent, with what is to be called when they are. */
+  readonly carried: [Socket, () => void][] = [];
   readonly process = {
     connected: true,
     killed: [] as string[],
@@ -24,7 +28,8 @@ class FakeProcess extends EventEmitter {
     },
   };
 
-  send(message: PrimaryMessage): boolean {
+  send(message: PrimaryMessage, socket: unknown, _options: unknown, done: () => void): boolean {
+    if (socket instanceof Socket) this.carried.push([socket, done]);
     return this.sent.push(message) > 0;
   }
 }
@@ -35,12 +40,14 @@ describe('WorkerHandle', () => {
   let handle: WorkerHandle;
   let exits: WorkerExit[];
   let closedConnections: number;
+  let streams: [StreamMessage, Socket | null][];
 
   beforeEach(() => {
     clock = new FakeClock();
     fake = new FakeProcess();
     exits = [];
     closedConnections = 0;
+    streams = [];
     handle = new WorkerHandle(
       {
         slot: 0,
@@ -59,6 +66,7 @@ describe('WorkerHandle', () => {
           onServing: () => undefined,
           onConnection: () => (closedConnections += 1),
           onMetrics: () => undefined,
+          onStream: (_handle, message, socket) => streams.push([message, socket]),
           onDead: (_handle, exit) => exits.push(exit),
         },
       },
@@ -92,11 +100,11 @@ describe('WorkerHandle', () => {
     expect(fake.process.killed).to.deep.equal(['SIGKILL']);
   });
 
-  it('kills a serving worker whose heartbeat is older than 3 s, and spares one that was pardoned', () => {
+  it('kills a serving worker whose heartbeat is older than 2 s, and spares one that was pardoned', () => {
     say('hello', 'ready');
     clock.tick(1_501);
     expect(handle.stale).to.equal(true);
-    clock.tick(1_499);
+    clock.tick(499);
     handle.checkHeartbeat();
     clock.jump(10_000);
     handle.pardon(10_000);
@@ -109,12 +117,12 @@ describe('WorkerHandle', () => {
 
   it('is fresh again after a heartbeat', () => {
     say('hello', 'ready');
-    clock.tick(2_900);
+    clock.tick(1_900);
     say('heartbeat');
-    clock.tick(2_900);
+    clock.tick(1_900);
     handle.checkHeartbeat();
     expect(fake.process.killed).to.deep.equal([]);
-    expect(handle.status(3)).to.include({ connections: 3, heartbeatAgeMs: 2_900, vitals: VITALS });
+    expect(handle.status(3)).to.include({ connections: 3, heartbeatAgeMs: 1_900, vitals: VITALS });
   });
 
   it('gives a draining worker its time, and a bit less in the message', () => {
@@ -145,6 +153,44 @@ describe('WorkerHandle', () => {
     expect(handle.owned).to.deep.equal([{ stream, term: 4 }]);
     fake.emit('message', { type: 'released', stream });
     expect(handle.owned).to.deep.equal([]);
+  });
+
+  it('owns what it is given, and no more what it hands over', () => {
+    const [one, two] = ['s' as StreamId, 't' as StreamId];
+    fake.emit('message', { type: 'owning', stream: one, term: 4 });
+    fake.emit('message', { type: 'stream-handover', stream: one, term: 5, to: 'w' });
+    expect(streams).to.have.length(1);
+    expect(handle.owned).to.deep.equal([]);
+    handle.giveStream({ stream: two, term: 2 }, 'f' as WorkerId, null);
+    expect(handle.owned).to.deep.equal([{ stream: two, term: 2 }]);
+    expect(fake.sent.at(-1)).to.deep.equal({
+      type: 'stream-adopt',
+      stream: two,
+      term: 2,
+      from: 'f',
+    });
+  });
+
+  it('closes its copy of a connection it gave once that is sent, or the worker is dead', async () => {
+    const [one, two] = [new Socket(), new Socket()];
+    for (const socket of [one, two]) {
+      handle.giveStream({ stream: 's' as StreamId, term: 2 }, 'f' as WorkerId, socket);
+    }
+    expect(fake.carried.map(([socket]) => socket)).to.deep.equal([one, two]);
+    fake.carried[0]![1]();
+    expect([one.destroyed, two.destroyed]).to.deep.equal([true, false]);
+    fake.process.connected = false;
+    fake.emit('exit', null, 'SIGKILL');
+    await new Promise(setImmediate);
+    expect(two.destroyed).to.equal(true);
+  });
+
+  it('closes a connection that cannot be kept from reading or comes with another message', () => {
+    const [one, two] = [new Socket(), new Socket()];
+    fake.emit('message', { type: 'stream-handover', stream: 's', term: 5, to: 'w' }, one);
+    fake.emit('message', { type: 'released', stream: 's' }, two);
+    expect(streams.map(([, socket]) => socket)).to.deep.equal([null]);
+    expect([one.destroyed, two.destroyed]).to.deep.equal([true, true]);
   });
 
   it('hears the last words of a worker before it calls it dead', async () => {

@@ -4,6 +4,7 @@ The first owner of a stream's life also writes `init_time`, which names that lif
 it, and with it the numbering of the ring and what is known of the engine session. `previous_owner`
 is empty when the owner before is known to be gone (it gave the lock back, or its death was seen);
 an owner whose lock only ran out may still be reading from the engine.
+A lock that transferOwner has put into this worker's name is won too.
 
 KEYS[1] owner   KEYS[2] term   KEYS[3] stopping   KEYS[4] metadata (hash)
 ARGV[1] worker id   ARGV[2] lock life, ms   ARGV[3] life of the other keys, ms   ARGV[4] now, ms
@@ -14,7 +15,12 @@ Returns {code, term, life, holder}: code 1 won, 0 another worker holds it, -1 th
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { -1, 0, '', '' }
 end
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+local given = redis.call('GET', KEYS[1]) == ARGV[1]
+  and redis.call('HGET', KEYS[4], 'handover_to') == ARGV[1]
+if given then
+  redis.call('HDEL', KEYS[4], 'handover_to')
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return { 0, tonumber(redis.call('GET', KEYS[2]) or '0'), '', redis.call('GET', KEYS[1]) }
 end
 local term = redis.call('INCR', KEYS[2])

@@ -4,11 +4,15 @@ import { newClientId } from '../../../shared/ids.js';
 import type { PlayingSession } from '../../../shared/ipc/messages.js';
 import type { ClientIdentity } from '../../client/client-session.js';
 import type { StreamRegistry } from '../../stream/stream-registry.js';
+import { MovedError } from '../../stream/waiting-room.js';
+import type { ContentSelector } from '../../contracts.js';
+import { pathParam } from '../route.js';
 import { parseStreamRequest } from '../stream-request.js';
 import type { Socket } from 'node:net';
 
 export interface MediaDeps {
   readonly registry: StreamRegistry;
+  readonly aliases: { find(alias: string): Promise<ContentSelector> };
   readonly clock: Clock;
   /** The head is written; media follows. */
   readonly onPlaying: (socket: Socket, session: PlayingSession) => void;
@@ -27,24 +31,37 @@ const MEDIA_HEADERS = {
 /** Longer ones are cut: the text goes into Redis and into logs. */
 const MAX_USER_AGENT = 256;
 
-/** `/ace/getstream`: the only route that carries media. */
+/** What a request asks for; throws the error that the player is told. */
+type Resolve = (request: Request) => ContentSelector | Promise<ContentSelector>;
+
+/** `/ace/getstream` and `/ace/alias/:name`: the only routes that carry media. */
 export function makeMediaRouter(deps: MediaDeps): Router {
   const router = express.Router();
-  // Probes of players ask HEAD first: it never starts, joins or stops anything (spec 2.3).
-  router.head('/ace/getstream', (request, response) => {
-    parseStreamRequest(request.originalUrl);
-    response.useChunkedEncodingByDefault = false;
-    response.writeHead(200, MEDIA_HEADERS).end();
-  });
-  router.get('/ace/getstream', (request, response) => play(deps, request, response));
+  const serve = (path: string, resolve: Resolve): void => {
+    // Probes of players ask HEAD first: it never starts, joins or stops anything (spec 2.3).
+    router.head(path, async (request, response) => {
+      await resolve(request);
+      response.useChunkedEncodingByDefault = false;
+      response.writeHead(200, MEDIA_HEADERS).end();
+    });
+    router.get(path, (request, response) => play(deps, resolve, request, response));
+  };
+  serve('/ace/getstream', (request) => parseStreamRequest(request.originalUrl));
+  serve('/ace/alias/:name', (request) => deps.aliases.find(pathParam(request.params['name'])));
   return router;
 }
 
-async function play(deps: MediaDeps, request: Request, response: Response): Promise<void> {
+async function play(
+  deps: MediaDeps,
+  resolve: Resolve,
+  request: Request,
+  response: Response,
+): Promise<void> {
   const { registry, clock } = deps;
-  const { stream, keyType } = parseStreamRequest(request.originalUrl);
-  const { socket } = request;
   const startedAt = clock.monotonic();
+  const { stream, keyType } = await resolve(request);
+  if (request.socket.destroyed) return;
+  const { socket } = request;
   const gone = new AbortController();
   socket.once('close', () => gone.abort(new Error('the player left')));
   const identity: ClientIdentity = {
@@ -59,7 +76,7 @@ async function play(deps: MediaDeps, request: Request, response: Response): Prom
   try {
     session = await registry.admit(identity, keyType, gone.signal);
   } catch (thrown) {
-    if (gone.signal.aborted) return;
+    if (gone.signal.aborted || thrown instanceof MovedError) return;
     throw thrown;
   }
   if (socket.destroyed) {

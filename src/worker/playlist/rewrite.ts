@@ -1,0 +1,85 @@
+import type { ContentSelector } from '../contracts.js';
+import { streamOf } from './stream-link.js';
+
+/** Bytes; of a playlist that is sent, fetched or read. 20,000 channels with logos. */
+export const MAX_PLAYLIST_BYTES = 2 * 1_024 * 1_024;
+
+/**
+ * Text of unknown encoding as one character a byte: what is looked for is ASCII in every encoding
+ * that playlists come in, and the rest must come out as it went in.
+ */
+const BYTES = 'latin1';
+const LINES = /[^\r\n]+/g;
+const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+const HEADING = /^(?:\xef\xbb\xbf)?\s*#EXTM3U/i;
+
+export interface RewrittenPlaylist {
+  readonly bytes: Buffer;
+  /** How many addresses were replaced. */
+  readonly streams: number;
+}
+
+/** Where this proxy plays the stream; `base` has no trailing slash. */
+export function playUrl(base: string, { stream, keyType }: ContentSelector): string {
+  return `${base}/ace/getstream?${keyType}=${stream}`;
+}
+
+/**
+ * Any M3U with every stream this proxy can play under `base`, and with every other byte as it was:
+ * attributes, comments, ends of lines, foreign streams. Options for the player behind a `|` stay.
+ */
+export function rewritePlaylist(playlist: Buffer, base: string): RewrittenPlaylist {
+  let streams = 0;
+  const text = playlist.toString(BYTES).replace(LINES, (line) => {
+    const found = streamLine(line);
+    if (found === null) return line;
+    streams += 1;
+    return `${found.before}${playUrl(base, found.content)}${found.after}`;
+  });
+  return { bytes: Buffer.from(text, BYTES), streams };
+}
+
+/** True when somebody who asked for a playlist got one: it says so, or it has a stream. */
+export function isPlaylist(playlist: Buffer): boolean {
+  const text = playlist.toString(BYTES);
+  return HEADING.test(text) || linesOf(text).some((line) => streamLine(line) !== null);
+}
+
+/** The lines with content, without their ends. */
+export function playlistLines(playlist: Buffer): string[] {
+  return linesOf(playlist.toString(BYTES));
+}
+
+interface StreamLine {
+  readonly before: string;
+  readonly content: ContentSelector;
+  readonly after: string;
+}
+
+/** The stream that a line is the address of, and what stands round the address; else `null`. */
+export function streamLine(line: string): StreamLine | null {
+  const { before, address, after } = parts(line);
+  if (address === '' || address.startsWith('#')) return null;
+  const whole = streamOf(address);
+  if (whole !== null) return { before, content: whole, after };
+  const bar = address.indexOf('|');
+  const content = bar < 0 ? null : streamOf(address.slice(0, bar));
+  return content && { before, content, after: address.slice(bar) + after };
+}
+
+/** By hand: `trim` takes bytes away that are halves of characters here, and a pattern backtracks. */
+function parts(line: string): { before: string; address: string; after: string } {
+  let start = line.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+  let end = line.length;
+  while (start < end && isBlank(line[start])) start += 1;
+  while (end > start && isBlank(line[end - 1])) end -= 1;
+  return { before: line.slice(0, start), address: line.slice(start, end), after: line.slice(end) };
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
+}
+
+function linesOf(text: string): string[] {
+  return text.match(LINES) ?? [];
+}
