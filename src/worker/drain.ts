@@ -58,7 +58,7 @@ export class Drain {
   async #give(session: StreamSession, client: ClientSession): Promise<void> {
     const playing = await client.detach(DETACH_MS);
     if (playing !== null) this.#deps.ledger.handover(client.socket, playing);
-    session.release(client.identity, playing !== null);
+    session.clients.release(client.identity, playing !== null);
   }
 
   async #step(name: string, work: Promise<void>, ms: number): Promise<void> {

@@ -96,10 +96,12 @@ export async function measurePlayers(lab: Lab): Promise<MeasureReport> {
   };
 }
 
-/** All players leave; resolves when the target has let go of its streams. */
+/** All players leave; resolves when the target has let go of its streams, and says so if it did not. */
 export async function closePlayers(lab: Lab, target: Target): Promise<void> {
   await Promise.all(lab.loads.map((load) => load.call('close', null)));
-  await target.proxy?.untilNoKeys(CLOSE_TIMEOUT_MS);
+  await target.proxy?.untilNoKeys(CLOSE_TIMEOUT_MS).catch((error: unknown) => {
+    process.stderr.write(`${target.name}: ${String(error)}\n`);
+  });
   await delay(SETTLE_AFTER_MS);
 }
 

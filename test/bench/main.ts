@@ -122,9 +122,9 @@ async function run(): Promise<void> {
   const figures: Record<string, unknown> = {};
   try {
     for (const name of names) {
-      const before = loadavg()[0];
+      const loadAverage = loadavg()[0];
       const { results, text } = await SCENARIOS[name]!(lab);
-      figures[name] = { results, loadAverage: before };
+      figures[name] = { results, loadAverage };
       print(text);
     }
   } finally {

@@ -49,7 +49,10 @@ export function deliveryTable(results: readonly DeliveryResult[]): string {
       : `  Redis of ${target}: ${redis.commands.toFixed(0)} commands/s, ` +
         `in ${(redis.inBytes / MIB).toFixed(2)} MiB/s, out ${(redis.outBytes / MIB).toFixed(2)} MiB/s\n`,
   );
-  return table(results[0]?.scenario ?? '', header, rows) + traffic.join('');
+  const lost = results
+    .filter(({ workersLost }) => workersLost > 0)
+    .map(({ target, workersLost }) => `  ${target}: ${workersLost} workers died: overload\n`);
+  return table(results[0]?.scenario ?? '', header, rows) + traffic.join('') + lost.join('');
 }
 
 export function joinTable(title: string, results: readonly JoinResult[]): string {

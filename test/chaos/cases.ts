@@ -8,17 +8,17 @@ export const ENGINE_CASES: readonly ChaosCase[] = [
   {
     fault: 'the engine ends the stream',
     maxGapMs: 1_500,
-    inject: async ({ engines }) => void engines[0]?.dropReaders('fin'),
+    inject: ({ engines }) => void engines[0]?.dropReaders('fin'),
   },
   {
     fault: 'the engine resets the connection',
     maxGapMs: 1_500,
-    inject: async ({ engines }) => void engines[0]?.dropReaders('rst'),
+    inject: ({ engines }) => void engines[0]?.dropReaders('rst'),
   },
   {
     fault: 'the engine cuts the stream inside a packet',
     maxGapMs: 1_500,
-    inject: async ({ engines }) => void engines[0]?.dropReaders('mid-packet'),
+    inject: ({ engines }) => void engines[0]?.dropReaders('mid-packet'),
   },
   {
     fault: 'the engine stalls while its status is still dl',
@@ -44,7 +44,7 @@ export const ENGINE_CASES: readonly ChaosCase[] = [
     fault: 'somebody else takes the content over on the engine',
     engines: 2,
     maxGapMs: 4_000,
-    inject: async ({ engines, proxy }) => (await servingEngine({ engines, proxy })).supersede(),
+    inject: async (lab) => (await servingEngine(lab)).supersede(),
   },
   {
     fault: 'the engine restarts and forgets its sessions',
@@ -66,7 +66,7 @@ export const WORKER_CASES: readonly ChaosCase[] = [
   {
     fault: 'the owner is killed',
     maxGapMs: 1_000,
-    inject: async ({ ownerPid }) => void process.kill(ownerPid, 'SIGKILL'),
+    inject: ({ ownerPid }) => void process.kill(ownerPid, 'SIGKILL'),
   },
   {
     fault: 'a follower is killed',
@@ -80,7 +80,7 @@ export const WORKER_CASES: readonly ChaosCase[] = [
     fault: 'the owner hangs',
     // 3 s of silence are what tells a hang from a long pause.
     maxGapMs: 5_500,
-    inject: async ({ ownerPid }) => void process.kill(ownerPid, 'SIGSTOP'),
+    inject: ({ ownerPid }) => void process.kill(ownerPid, 'SIGSTOP'),
   },
 ];
 

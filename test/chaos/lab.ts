@@ -24,7 +24,7 @@ export interface ChaosCase {
   readonly workers?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Injects the fault and undoes what must be undone; resolves when it is over. */
-  readonly inject: (lab: Lab) => Promise<void>;
+  readonly inject: (lab: Lab) => Promise<void> | void;
   /** ms that the longest silence of any player may take. */
   readonly maxGapMs: number;
   /** True when not a single packet may be missing or marked. */

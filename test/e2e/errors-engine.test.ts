@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { FAST } from '../helpers/proxy.js';
 import { setStage, type Stage } from '../helpers/stage.js';
 import type { EngineOptions } from '../simulator/engine.js';
 
 /** s; the only wait that a player has to bear for each engine that says nothing. */
 const INIT_S = 1.5;
+const GRACE_S = '0.1';
 /** ms for everything that is not waiting for an engine. */
 const SLACK_MS = 1_500;
 
@@ -92,6 +92,7 @@ describe('An engine that', function () {
         PROXY_INIT_TIMEOUT: String(INIT_S),
         PROXY_CONNECTION_TIMEOUT: '1',
         PROXY_STALL_TIMEOUT: '0.5',
+        PROXY_GRACE_PERIOD: GRACE_S,
       },
     });
   });
@@ -150,8 +151,7 @@ describe('An engine that', function () {
     const player = stage.play(content);
     await player.untilBytes(50_000);
     player.leave();
-    const graceMs = Number(FAST['PROXY_GRACE_PERIOD']) * 1_000;
-    await stage.proxy.untilNoKeys(graceMs + 1_000);
+    await stage.proxy.untilNoKeys(Number(GRACE_S) * 1_000 + 1_000);
     engine.set({ cmdMode: 'ok' });
     await engine.untilClean(5_000);
   });

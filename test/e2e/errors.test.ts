@@ -30,7 +30,7 @@ describe('A request for a stream', () => {
           },
         },
       ],
-      env: { PROXY_MAX_STREAMS_PER_ENGINE: '20' },
+      env: { PROXY_MAX_STREAMS_PER_ENGINE: '20', PROXY_GRACE_PERIOD: '0.1' },
     });
   });
 

@@ -53,7 +53,7 @@ describe('A player that joins a running stream', () => {
           contents: { [PICTURE]: { source: 'picture' }, ...Object.fromEntries(styles) },
         },
       ],
-      env: { PROXY_MAX_STREAMS_PER_ENGINE: '20' },
+      env: { PROXY_MAX_STREAMS_PER_ENGINE: '20', PROXY_GRACE_PERIOD: '0.1' },
     });
   });
 

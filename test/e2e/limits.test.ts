@@ -18,7 +18,7 @@ async function refusal(stage: Stage, content: string): Promise<[number, string]>
 describe('A limit', () => {
   let stage: Stage;
   const set = async (env: Record<string, string>): Promise<void> => {
-    stage = await setStage({ env });
+    stage = await setStage({ engines: [{ gop: 0.5 }], env: { PROXY_GRACE_PERIOD: '0.1', ...env } });
   };
 
   afterEach(() => stage.end());

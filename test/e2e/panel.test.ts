@@ -213,12 +213,18 @@ describe('The panel in a browser', function () {
 
   it('goes on with the new workers after a reload, and with others when its own dies', async () => {
     await enter();
-    const listed = (): Promise<string> => page.innerText('#workers tbody');
+    const listed = (): Promise<(string | null)[]> =>
+      page
+        .locator('#workers tbody tr')
+        .all()
+        .then((rows) => Promise.all(rows.map((row) => row.getAttribute('data-key'))));
+    await until('both workers are listed', async () => (await listed()).length === 2);
     const before = await listed();
     stage.proxy.tree.signal('SIGHUP');
-    const replaced = async (): Promise<boolean> =>
-      (await page.locator('#workers tbody tr').count()) === 2 &&
-      !(await listed()).split('\n').some((text) => /:\d+$/.test(text) && before.includes(text));
+    const replaced = async (): Promise<boolean> => {
+      const now = await listed();
+      return now.length === 2 && now.every((worker) => !before.includes(worker));
+    };
     await until('two other workers are listed', replaced, 15_000);
     await page.waitForSelector('#link[data-tone=good]');
     for (const pid of stage.proxy.workers()) process.kill(pid, 'SIGKILL');

@@ -180,6 +180,8 @@ export class CoordinationWorld extends CoordinationBase {
       }));
       const options = { now: ++this.now, heartbeatTtlMs: 60_000, limited: false };
       await stores.clients.pulse(pulses, options);
+      // One that comes back into a stop that has begun without it has come too late.
+      if ((await this.facts()).stopping) return;
       for (const [client] of mine) this.forgotten.delete(client);
     };
   }

@@ -105,7 +105,7 @@ export class KitWorker {
     const { redis, registry } = this.parts;
     for (const one of [redis.control, redis.data, redis.subscriber]) one.disconnect();
     await registry.handOver((session, client) => {
-      session.release(client.identity, true);
+      session.clients.release(client.identity, true);
       client.socket.destroy();
       return Promise.resolve();
     });
@@ -137,8 +137,8 @@ export class KitWorker {
     } as const;
     try {
       const session = await this.parts.registry.admit(identity, 'id', gone.signal);
-      if (socket.destroyed) session.abandon(identity);
-      else session.play(identity, socket.resume());
+      if (socket.destroyed) session.clients.abandon(identity);
+      else session.clients.play(identity, socket.resume());
     } catch (thrown) {
       socket.end(`!${thrown instanceof AppError ? thrown.code : String(thrown)}`);
     }

@@ -14,6 +14,7 @@ import {
 } from '../contracts.js';
 import { startSession } from '../engine/acestream-session.js';
 import { EngineFault } from '../engine/engine-fault.js';
+import { answerTimeout, headerTimeout } from '../engine/patience.js';
 import { nextAttempt, type Attempt, type AttemptPhase } from '../engine/ladder.js';
 import { openPlayback } from '../engine/open-playback.js';
 import type { AcceptedKind } from '../engine/start-answer.js';
@@ -75,10 +76,6 @@ export interface Inherited {
   readonly reader: MovableReader | null;
 }
 
-/** Engines take up to 28 s to refuse an infohash (engine-api 1.6); 1.5 × 30 s is the vendor's 45 s. */
-const LAST_ENGINE_PATIENCE = 1.5;
-/** Part of the start's time that an engine without a byte gets while another one is free. */
-const SHARE_OF_START = 0.6;
 /** ms that ending one session may delay the start of the next. */
 const STOP_PATIENCE_MS = 1_000;
 
@@ -193,7 +190,7 @@ export class EngineRunner {
         ...(rememberedKind && { rememberedKind }),
         signal,
         connectTimeoutMs: settings.connectionTimeoutMs,
-        answerTimeoutMs: this.#answerTimeout(slot),
+        answerTimeoutMs: answerTimeout(slot.alternatives, settings),
         log: logger,
       });
     } catch (thrown) {
@@ -212,7 +209,7 @@ export class EngineRunner {
       reader = await openPlayback(session, {
         signal,
         connectTimeoutMs: settings.connectionTimeoutMs,
-        headerTimeoutMs: this.#headerTimeout(slot),
+        headerTimeoutMs: headerTimeout(slot.alternatives, settings),
         readBytes: settings.readBytes,
         stallTimeoutMs: settings.stallTimeoutMs,
         onStat: (stat) => {
@@ -282,19 +279,6 @@ export class EngineRunner {
       signal.addEventListener('abort', onAbort, { once: true });
       reader.start({ onData, onEnd });
     });
-  }
-
-  /** A silent engine is left early where there is another; the last one may take its time. */
-  #answerTimeout({ alternatives }: EngineSlot): number {
-    const { connectionTimeoutMs, initTimeoutMs } = this.#options.settings;
-    return alternatives > 0
-      ? Math.min(connectionTimeoutMs, initTimeoutMs)
-      : initTimeoutMs * LAST_ENGINE_PATIENCE;
-  }
-
-  #headerTimeout({ alternatives }: EngineSlot): number {
-    const { initTimeoutMs } = this.#options.settings;
-    return alternatives > 0 ? initTimeoutMs * SHARE_OF_START : initTimeoutMs;
   }
 
   #failed(slot: EngineSlot, phase: AttemptPhase, end: EngineEnd, mediaMs: number): void {

@@ -1,28 +1,12 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../shared/clock.js';
-import type { Settings } from '../../shared/config/settings.js';
-import { toAppError, type AppError } from '../../shared/errors.js';
+import { toAppError } from '../../shared/errors.js';
 import type { WorkerId } from '../../shared/ids.js';
-import type { Logger } from '../../shared/log/logger.js';
-import type {
-  Metadata,
-  OwnerStore,
-  Ownership,
-  RenewAnswer,
-} from '../../shared/redis/owner-store.js';
-import type { RingStore } from '../../shared/redis/ring-store.js';
-import type { ContentSelector, CutChunk, EngineEnd } from '../contracts.js';
-import type { AcceptedKind } from '../engine/start-answer.js';
+import type { Metadata, RenewAnswer } from '../../shared/redis/owner-store.js';
+import type { CutChunk, EngineEnd } from '../contracts.js';
 import type { Continuation } from '../engine/ts-chunker.js';
-import type { ChunkFeed } from '../ring/chunk-feed.js';
 import { RingWriter } from '../ring/ring-writer.js';
-import {
-  EngineRunner,
-  type EngineSlot,
-  type EngineSlots,
-  type Inherited,
-} from './engine-runner.js';
-import { decideIdle } from './idle-policy.js';
+import { EngineRunner, type EngineSlot } from './engine-runner.js';
+import { IdleWatch } from './idle-watch.js';
 import { ChunkIntake } from './media-intake.js';
 import { OwnerEnding, type OwnerEnd, type StreamMove } from './owner-ending.js';
 import { OwnerLease } from './owner-lease.js';
@@ -36,30 +20,7 @@ import {
   StreamRecord,
   StreamState,
 } from './stream-record.js';
-
-export interface OwnerOptions {
-  readonly ownership: Ownership;
-  readonly worker: WorkerId;
-  readonly selector: ContentSelector;
-  readonly rememberedKind: AcceptedKind | null;
-  /** Metadata of the owner before, when this is a takeover. */
-  readonly inheritedFields: Readonly<Record<string, string>>;
-  readonly inherited: Inherited | null;
-  /** Where the inherited reader's bytes go on. */
-  readonly continues: Continuation | null;
-  readonly settings: Settings;
-  readonly ownerStore: OwnerStore;
-  readonly ringStore: RingStore;
-  readonly slots: EngineSlots;
-  readonly feed: ChunkFeed;
-  readonly localClients: () => number;
-  /** Called while a stop in progress still keeps new viewers out: the life that ends is over. */
-  readonly onEnding: (error: AppError | null) => void;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly onFault: (end: EngineEnd) => void;
-  readonly onAppend: (bytes: number) => void;
-}
+import type { OwnerOptions } from './owner-options.js';
 
 /** Thrown through the runner to end it; never seen outside. */
 class OwnerAbort extends Error {
@@ -82,6 +43,7 @@ export class OwnerLoop {
   readonly #ending: OwnerEnding;
   readonly #lease: OwnerLease;
   readonly #stats: StatPoller;
+  readonly #idle: IdleWatch;
   readonly #story: StreamStory;
   #intake: ChunkIntake | null = null;
   /** Taken by the first reader only: the inherited one. */
@@ -89,10 +51,7 @@ export class OwnerLoop {
   #nextIndex: number;
   #bytes = 0;
   #splices = 0;
-  #clients = 0;
-  #idleSince: number | null = null;
   #engines = new Set<string>();
-  #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OwnerOptions) {
     this.#options = options;
@@ -148,6 +107,13 @@ export class OwnerLoop {
       story: this.#story,
       onEnding: options.onEnding,
     });
+    this.#idle = new IdleWatch({
+      ...{ ownership, store, record, clock, logger, graceMs: settings.graceMs },
+      publisher: this.#publisher,
+      localClients: options.localClients,
+      onDue: () => this.#lease.renewNow(),
+      onDecided: (outcome) => this.#abort.abort(new OwnerAbort(outcome)),
+    });
     this.#stats = new StatPoller({
       session: () => this.#runner.session,
       onStat: (stat) => this.#record.note(statFields(stat)),
@@ -164,7 +130,7 @@ export class OwnerLoop {
     } catch (thrown) {
       return await this.#finish(thrown);
     } finally {
-      clearTimeout(this.#graceTimer);
+      this.#idle.stop();
       this.#lease.stop();
       this.#stats.stop();
     }
@@ -258,12 +224,13 @@ export class OwnerLoop {
     this.#options.onAppend(chunk.bytes.length);
     this.#story.media();
     this.#writer.write(chunk, feed.append(chunk));
-    if (this.#record.state === StreamState.Buffering) this.#enterFlowing();
+    // A connection that was handed over flows without a beginning.
+    const { state } = this.#record;
+    if (state === StreamState.Buffering || state === StreamState.Initializing) this.#enterFlowing();
   }
 
   #enterFlowing(): void {
-    const watched = this.#clients > 0 || this.#options.localClients() > 0;
-    this.#publisher.enter(watched ? StreamState.Active : StreamState.WaitingForClients, {
+    this.#publisher.enter(this.#idle.watched ? StreamState.Active : StreamState.WaitingForClients, {
       connection_ready_time: this.#options.clock.now(),
       error_message: '',
     });
@@ -302,55 +269,13 @@ export class OwnerLoop {
   }
 
   #onRenewed(answer: Extract<RenewAnswer, { outcome: 'renewed' }>): void {
-    const { clock, settings, localClients } = this.#options;
     this.#writer.attach({ emptied: false });
     this.#story.renewed();
-    this.#clients = answer.clients;
     if (answer.stopRequest !== null) {
       this.stop();
       return;
     }
-    const now = clock.now();
-    const watched = answer.clients > 0 || localClients() > 0;
-    this.#idleSince = watched ? null : (this.#idleSince ?? now);
-    this.#followViewers(watched);
-    const census = {
-      clients: answer.clients,
-      lastDisconnect: answer.lastDisconnect,
-      localClients: localClients(),
-      idleSince: this.#idleSince,
-    };
-    const decision = decideIdle(census, now, settings.graceMs);
-    clearTimeout(this.#graceTimer);
-    if (decision.action === 'stop') void this.#tryIdleStop();
-    else if (decision.action === 'wait') {
-      // Not at the next renewal: the keys have to be gone a second after the grace period.
-      this.#graceTimer = clock.setTimeout(() => this.#lease.renewNow(), Math.ceil(decision.ms));
-    }
-  }
-
-  #followViewers(watched: boolean): void {
-    const { state } = this.#record;
-    if (state === StreamState.Active && !watched)
-      this.#publisher.enter(StreamState.WaitingForClients);
-    if (state === StreamState.WaitingForClients && watched)
-      this.#publisher.enter(StreamState.Active);
-  }
-
-  async #tryIdleStop(): Promise<void> {
-    const { ownerStore, ownership, settings, clock, logger } = this.#options;
-    try {
-      const answer = await ownerStore.beginStop(ownership, {
-        now: clock.now(),
-        graceMs: settings.graceMs,
-        forced: false,
-        idleSince: this.#idleSince,
-      });
-      if (answer === 'begun') this.#abort.abort(new OwnerAbort('idle'));
-      if (answer === 'lost') this.#abort.abort(new OwnerAbort('lost'));
-    } catch (error) {
-      logger.debug('the stop could not be decided', { error });
-    }
+    this.#idle.look(answer);
   }
 
   #finish(thrown: unknown): Promise<OwnerEnd> {

@@ -69,7 +69,7 @@ export async function makeOwner(
     ringStore: ring,
     slots,
     feed: session.feed,
-    localClients: () => session.clientCount,
+    localClients: () => session.clients.count,
     onEnding: (error) => session.end(error),
     clock,
     logger: session.logger,

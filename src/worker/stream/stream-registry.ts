@@ -35,7 +35,7 @@ export class StreamRegistry {
 
   get clientCount(): number {
     let count = 0;
-    for (const session of this.#sessions.values()) count += session.clientCount;
+    for (const session of this.#sessions.values()) count += session.clients.count;
     return count;
   }
 
@@ -78,13 +78,13 @@ export class StreamRegistry {
   }
 
   close(client: ClientId, reason: string): void {
-    for (const session of this.#sessions.values()) session.find(client)?.close(reason);
+    for (const session of this.#sessions.values()) session.clients.find(client)?.close(reason);
   }
 
   /** Where every playing client stands, for the primary. */
   *positions(): Iterable<readonly [Socket, RingPosition]> {
     for (const session of this.#sessions.values()) {
-      for (const { socket, position } of session.clients) {
+      for (const { socket, position } of session.clients.playing) {
         if (position !== null) yield [socket, position];
       }
     }
@@ -146,6 +146,6 @@ export class StreamRegistry {
     const now = clock.monotonic();
     const keepalive = now - this.#lastKeepaliveAt >= settings.keepaliveMs;
     if (keepalive) this.#lastKeepaliveAt = now;
-    for (const session of this.#sessions.values()) session.tick(keepalive);
+    for (const session of this.#sessions.values()) session.clients.tick(keepalive);
   }
 }

@@ -14,7 +14,7 @@ interface Waiter {
   readonly reject: (reason: Error) => void;
 }
 
-/** Viewers parked until the stream has media to begin with; all are told at the same moment. */
+/** Clients parked until the stream has media to begin with; all are told at the same moment. */
 export class WaitingRoom {
   readonly #waiters = new Map<ClientId, Waiter>();
 
@@ -45,6 +45,10 @@ export class WaitingRoom {
         },
       });
     });
+  }
+
+  reject(client: ClientId, reason: Error): void {
+    this.#waiters.get(client)?.reject(reason);
   }
 
   admitAll(): void {

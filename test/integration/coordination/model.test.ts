@@ -22,7 +22,8 @@ import { clientNamed } from '../../helpers/scripted-redis.js';
  *     (but by the loss of all keys), and terms never go back along the ring.
  *  5. A client joins exactly when no stop is in progress.
  *  6. An unforced stop begins only when no registered client is left, and none joins until it has
- *     ended: nobody who joined sees the keys of its stream deleted.
+ *     ended: nobody who joined sees the keys of its stream deleted. (Only who was forgotten with all
+ *     keys, and has not been registered again when the stop begins, is not seen.)
  *  7. A stop ends only for the holder of the lock in its term, and leaves no key.
  *  8. Leaving twice is leaving once; who has handed a client over cannot take it out.
  *  9. From wherever it is, once all have left and the dead are reaped, the stream can be won,

@@ -140,7 +140,7 @@ describe('streams of several workers', () => {
         connectedAt: Date.now(),
       } as const;
       const told = registry.admit(identity, 'id', gone.signal).then(
-        (session) => session.abandon(identity),
+        (session) => session.clients.abandon(identity),
         () => undefined,
       );
       for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);

@@ -158,7 +158,7 @@ describe('the takeover of a stream', () => {
   it('follows a drain at once, and the session goes on', async () => {
     atOwner.leave();
     await owner.parts.registry.handOver((session, client) => {
-      session.release(client.identity, false);
+      session.clients.release(client.identity, false);
       return Promise.resolve();
     });
     await until('the follower owns', () => follower.owns(stream), 500);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 
 import {
   boolean,
+  channelsPath,
   decimal,
   FormatError,
   host,
@@ -151,6 +152,17 @@ describe('keyText', () => {
     expect(keyText().parse('a-B_9~+/=')).to.equal('a-B_9~+/=');
     for (const text of ['', 'a b', 'a\r\nb', 'ä', 'x'.repeat(513)]) {
       expect(accepts(keyText(), text), JSON.stringify(text)).to.be.false;
+    }
+  });
+});
+
+describe('channelsPath', () => {
+  it('takes paths that say by their ending how to read the file', () => {
+    for (const text of ['tv.json', '/etc/tv/list.m3u', '../a b/ä.m3u8']) {
+      expect(channelsPath().parse(text)).to.equal(text);
+    }
+    for (const text of ['', 'tv', '.json', 'tv.JSON', 'tv.json.bak', 'a\n.json', 'a\0.m3u']) {
+      expect(accepts(channelsPath(), text), text).to.be.false;
     }
   });
 });

@@ -102,6 +102,25 @@ describe('loadSettings', () => {
     expect(settings.redis.hashTags).to.be.true;
   });
 
+  it('has channels beside the other files unless the operator names a file', () => {
+    expect(load().settings.channels).to.deep.equal({
+      path: join(configDir, 'channels.json'),
+      given: false,
+    });
+    const { settings } = load({
+      PROXY_CHANNELS: 'tv.m3u',
+      PROXY_PUBLIC_URL: 'https://tv.example/proxy/',
+      PROXY_PLAYLIST_FETCH: 'public',
+    });
+    expect(settings.channels).to.deep.equal({ path: 'tv.m3u', given: true });
+    expect(settings.publicUrl).to.equal('https://tv.example/proxy');
+    expect([load().settings.playlistFetch, settings.playlistFetch]).to.deep.equal([
+      'off',
+      'public',
+    ]);
+    expect(faults({ PROXY_PLAYLIST_FETCH: 'true', PROXY_CHANNELS: 'tv.txt' })).to.have.length(2);
+  });
+
   it('rounds the chunk size down to whole packets and says so', () => {
     fc.assert(
       fc.property(fc.integer({ min: 188, max: 30_000_000 }), (size) => {

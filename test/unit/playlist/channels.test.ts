@@ -91,6 +91,7 @@ describe('parseChannelJson', () => {
           ]),
         );
       }),
+      { numRuns: 30 },
     );
   });
 

@@ -80,13 +80,13 @@ async function play(
     throw thrown;
   }
   if (socket.destroyed) {
-    session.abandon(identity);
+    session.clients.abandon(identity);
     return;
   }
   writeHead(response);
   deps.onPlaying(socket, { ...identity, bytesSent: 0, chunksSent: 0, position: null });
   ignoreInput(socket);
-  session.play(identity, socket);
+  session.clients.play(identity, socket);
   deps.onJoined((clock.monotonic() - startedAt) / 1_000);
 }
 

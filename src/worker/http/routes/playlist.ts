@@ -43,7 +43,7 @@ export function mountPlaylist(router: Router, deps: HttpDeps, guards: Guards): v
       raw({ type: () => true, limit: MAX_PLAYLIST_BYTES }),
       (request, response) => {
         const body: unknown = request.body;
-        if (!Buffer.isBuffer(body)) {
+        if (!Buffer.isBuffer(body) || body.length === 0) {
           throw new AppError('BAD_REQUEST', { reasons: ['send the playlist as the body'] });
         }
         send(response, rewritePlaylist(body, baseUrl(request, publicUrl)).bytes);

@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+import type { StreamId } from '../../../src/shared/ids.js';
+import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import type { OwnerStore, RenewAnswer } from '../../../src/shared/redis/owner-store.js';
+import { OwnerLease } from '../../../src/worker/owner/owner-lease.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+
+const LOCK_MS = 6_000;
+const RENEWED: RenewAnswer = {
+  outcome: 'renewed',
+  clients: 1,
+  lastDisconnect: null,
+  stopRequest: null,
+};
+
+describe('the lease of an owner', () => {
+  let clock: FakeClock;
+  let lease: OwnerLease;
+  let calls: string[];
+  let renew: () => Promise<RenewAnswer>;
+  let restored: boolean;
+  const tick = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      clock.tick(50);
+      for (let n = 0; n < 5; n++) await Promise.resolve();
+    }
+  };
+  const heard = (what: string) => (): void => void calls.push(what);
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    calls = [];
+    restored = true;
+    renew = () => Promise.resolve(RENEWED);
+    const store = {
+      renew: () => renew(),
+      restore: () => Promise.resolve(restored),
+    };
+    lease = new OwnerLease({
+      ownership: { stream: 'a'.repeat(40) as StreamId, term: 1, life: '1' },
+      store: store as unknown as OwnerStore,
+      lockMs: LOCK_MS,
+      clock,
+      logger: silentLogger,
+      pulse: () => ({}),
+      wholeMetadata: () => ({}),
+      onRenewed: heard('renewed'),
+      onDoubt: heard('doubt'),
+      onRestored: heard('restored'),
+      onLost: heard('lost'),
+    });
+    lease.start();
+  });
+  afterEach(() => {
+    lease.stop();
+    clock.restore();
+  });
+
+  it('is renewed every 500 ms', async () => {
+    await tick(2_000);
+    expect(calls).to.deep.equal(['renewed', 'renewed', 'renewed', 'renewed']);
+  });
+
+  it('is in doubt, once, when it could not be renewed before the lock ends by our own clock', async () => {
+    renew = () => Promise.reject(new Error('Command timed out'));
+    await tick(LOCK_MS * 0.9 - 500);
+    expect(calls).to.deep.equal([]);
+    await tick(LOCK_MS * 2);
+    expect(calls).to.deep.equal(['doubt']);
+    renew = () => Promise.resolve(RENEWED);
+    await tick(500);
+    expect(calls).to.deep.equal(['doubt', 'renewed']);
+  });
+
+  it('counts from when a renewal was sent, not from when it was answered', async () => {
+    let answer: (value: RenewAnswer) => void = () => undefined;
+    renew = () => new Promise((resolve) => (answer = resolve));
+    await tick(3_000);
+    answer(RENEWED);
+    renew = () => Promise.reject(new Error('Command timed out'));
+    // Sent after 500 ms: in doubt at 500 + 5,400.
+    await tick(2_500);
+    expect(calls).to.deep.equal(['renewed']);
+    await tick(500);
+    expect(calls).to.deep.equal(['renewed', 'doubt']);
+  });
+
+  it('puts the stream back into a Redis that came back empty', async () => {
+    renew = () => Promise.resolve({ outcome: 'gone' });
+    await tick(500);
+    expect(calls).to.deep.equal(['restored']);
+  });
+
+  it("ends when it is another's, after which nothing is asked any more", async () => {
+    renew = () => Promise.resolve({ outcome: 'lost' });
+    await tick(2_000);
+    expect(calls).to.deep.equal(['lost']);
+  });
+
+  it('ends when another won while Redis was empty', async () => {
+    renew = () => Promise.resolve({ outcome: 'gone' });
+    restored = false;
+    await tick(2_000);
+    expect(calls).to.deep.equal(['lost']);
+  });
+
+  it('drops an answer that comes after its end', async () => {
+    let answer: (value: RenewAnswer) => void = () => undefined;
+    renew = () => new Promise((resolve) => (answer = resolve));
+    await tick(500);
+    lease.stop();
+    answer({ outcome: 'lost' });
+    await tick(500);
+    expect(calls).to.deep.equal([]);
+  });
+
+  it('asks one thing at a time', async () => {
+    let asked = 0;
+    renew = () => {
+      asked++;
+      return new Promise(() => undefined);
+    };
+    for (let n = 0; n < 5; n++) lease.renewNow();
+    await tick(3_000);
+    expect(asked).to.equal(1);
+  });
+});

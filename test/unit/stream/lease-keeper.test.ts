@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import { systemClock } from '../../../src/shared/clock.js';
+import type { ClientId } from '../../../src/shared/ids.js';
+import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import type {
+  ClientPulse,
+  ClientStore,
+  JoinAnswer,
+} from '../../../src/shared/redis/client-store.js';
+import { LeaseKeeper } from '../../../src/worker/stream/lease-keeper.js';
+import { HandClock, IDENTITY } from '../../helpers/client-wire.js';
+import { testSettings } from '../../helpers/settings.js';
+import { until } from '../../helpers/until.js';
+
+const away = new Error('Connection is closed.');
+
+class FakeStore {
+  admitted = true;
+  away = false;
+  asked: ClientId[] = [];
+  left: ClientId[] = [];
+  pulses: (readonly ClientPulse[])[] = [];
+
+  admit = (): Promise<boolean> => Promise.resolve(this.admitted);
+  join = (): Promise<JoinAnswer> => this.#answer({ joined: true, owner: '', term: 0 });
+  leave = (_stream: string, client: ClientId): Promise<number> => {
+    this.left.push(client);
+    return this.#answer(0);
+  };
+  pulse = (pulses: readonly ClientPulse[]): Promise<void> => {
+    this.pulses.push(pulses);
+    return this.#answer(undefined);
+  };
+  askedToLeave = (): Promise<ClientId[]> => Promise.resolve(this.asked);
+  forgetWorker = (): Promise<void> => Promise.resolve();
+
+  #answer<T>(value: T): Promise<T> {
+    return this.away ? Promise.reject(away) : Promise.resolve(value);
+  }
+}
+
+describe('the lease keeper', () => {
+  let store: FakeStore;
+  let clock: HandClock;
+  let keeper: LeaseKeeper;
+  let kicked: ClientId[];
+  const make = (maxClients = 0): void => {
+    keeper = new LeaseKeeper({
+      store: store as unknown as ClientStore,
+      settings: testSettings({ maxClients }),
+      clock,
+      logger: silentLogger,
+      onAskedToLeave: (client) => kicked.push(client),
+      vitals: () => ({}),
+    });
+  };
+  beforeEach(() => {
+    store = new FakeStore();
+    clock = new HandClock();
+    kicked = [];
+    make();
+  });
+
+  it('writes with each pulse what the socket took since', async () => {
+    await keeper.join(IDENTITY);
+    let bytes = 0;
+    keeper.watch(IDENTITY.client, () => ({ bytes, chunks: 4 }));
+    await keeper.pulseNow();
+    clock.pass(2_000);
+    bytes = 6_000;
+    await keeper.pulseNow();
+    clock.pass(1_000);
+    await keeper.pulseNow();
+    const seen = store.pulses.map(([pulse]) => [
+      pulse?.bytesSent,
+      pulse?.currentRate,
+      pulse?.lastActive,
+    ]);
+    // The clock began at 1,000: activity stands still when nothing was taken.
+    expect(seen).to.deep.equal([
+      [0, 0, 1_000],
+      [6_000, 3, 3_000],
+      [6_000, 0, 3_000],
+    ]);
+  });
+
+  it('forgets who left, and does not pulse for who was handed over', async () => {
+    await keeper.join(IDENTITY);
+    keeper.leave(IDENTITY);
+    await keeper.pulseNow();
+    await keeper.join(IDENTITY);
+    keeper.release(IDENTITY.client);
+    await keeper.pulseNow();
+    expect(store.pulses).to.deep.equal([[], []]);
+    expect(store.left).to.deep.equal([IDENTITY.client]);
+  });
+
+  it('takes leave again when Redis was away, unless the client has come back', async () => {
+    keeper = new LeaseKeeper({
+      store: store as unknown as ClientStore,
+      settings: testSettings(),
+      clock: systemClock,
+      logger: silentLogger,
+      onAskedToLeave: () => undefined,
+      vitals: () => ({}),
+    });
+    keeper.start();
+    await keeper.join(IDENTITY);
+    store.away = true;
+    keeper.leave(IDENTITY);
+    await until('it was tried', () => store.left.length === 1);
+    store.away = false;
+    await until('it is tried again', () => store.left.length === 2, 3_000);
+    store.away = true;
+    keeper.leave(IDENTITY);
+    keeper.hold(IDENTITY);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(store.left).to.have.length(3);
+    await keeper.stop();
+  });
+
+  it('asks for admission only where there is a limit', async () => {
+    store.admitted = false;
+    expect(await keeper.join(IDENTITY)).to.include({ joined: true });
+    make(1);
+    const told = await keeper.join(IDENTITY).catch((error: unknown) => error);
+    expect(told).to.include({ code: 'CLIENT_LIMIT' });
+    expect(keeper.count).to.equal(0);
+  });
+
+  it('tells which clients were asked to leave', async () => {
+    await keeper.join(IDENTITY);
+    store.asked = [IDENTITY.client];
+    await keeper.pulseNow();
+    expect(kicked).to.deep.equal([IDENTITY.client]);
+  });
+
+  it('survives a Redis that is away', async () => {
+    await keeper.join(IDENTITY);
+    store.away = true;
+    await keeper.pulseNow();
+    store.away = false;
+    await keeper.pulseNow();
+    expect(store.pulses.at(-1)).to.have.length(1);
+  });
+});
