@@ -71,7 +71,7 @@ export const WORKER_CASES: readonly ChaosCase[] = [
   {
     fault: 'a follower is killed',
     maxGapMs: 1_000,
-    inject: async ({ proxy, ownerPid }) => {
+    inject: ({ proxy, ownerPid }) => {
       const follower = proxy.workers().find((pid) => pid !== ownerPid);
       if (follower !== undefined) process.kill(follower, 'SIGKILL');
     },
