@@ -78,7 +78,7 @@ export const WORKER_CASES: readonly ChaosCase[] = [
   },
   {
     fault: 'the owner hangs',
-    // 3 s of silence are what tells a hang from a long pause.
+    // 2 s of silence are what tells a hang from a long pause.
     maxGapMs: 5_500,
     inject: ({ ownerPid }) => void process.kill(ownerPid, 'SIGSTOP'),
   },

@@ -10,9 +10,9 @@ import type { ClientIdentity } from '../client/client-session.js';
 export interface ClientProgress {
   readonly bytes: number;
   readonly chunks: number;
-  readonly skips: number;
+  readonly skips?: number;
   /** ms of media up to the head; `null` while its place is looked for. */
-  readonly behindMs: number | null;
+  readonly behindMs?: number | null;
 }
 
 /** A lease of this worker and, once it plays, what its socket took. */
@@ -35,7 +35,7 @@ export interface LeaseKeeperOptions {
   readonly vitals: () => Readonly<Record<string, number>>;
 }
 
-const NO_PROGRESS: ClientProgress = { bytes: 0, chunks: 0, skips: 0, behindMs: null };
+const NO_PROGRESS: ClientProgress = { bytes: 0, chunks: 0 };
 
 /** A worker counts as dead for operators' eyes after this many heartbeats without a sign. */
 const HEARTBEATS_TO_DEATH = 3;
@@ -145,7 +145,7 @@ export class LeaseKeeper {
     const { clock } = this.#options;
     const now = clock.now();
     const monotonic = clock.monotonic();
-    const { bytes, chunks, skips, behindMs } = lease.progress?.() ?? NO_PROGRESS;
+    const { bytes, chunks, skips = 0, behindMs = null } = lease.progress?.() ?? NO_PROGRESS;
     const seconds = Math.max(0.001, (monotonic - lease.lastPulseAt) / 1_000);
     const age = Math.max(0.001, (now - lease.identity.connectedAt) / 1_000);
     const currentRate = (bytes - lease.lastBytes) / 1_000 / seconds;

@@ -64,7 +64,7 @@ describe('the lease keeper', () => {
   it('writes with each pulse what the socket took since', async () => {
     await keeper.join(IDENTITY);
     let bytes = 0;
-    keeper.watch(IDENTITY.client, () => ({ bytes, chunks: 4 }));
+    keeper.watch(IDENTITY.client, () => ({ bytes, chunks: 4, skips: 0, behindMs: null }));
     await keeper.pulseNow();
     clock.pass(2_000);
     bytes = 6_000;
