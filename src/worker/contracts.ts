@@ -81,8 +81,6 @@ export interface EngineStat {
   readonly downloaded: number | null;
   readonly uploaded: number | null;
   readonly progress: number | null;
-  /** Unix seconds of the newest live position; engine-api 4. */
-  readonly liveLast: number | null;
 }
 
 /** engine-api 2.5: what a failure says about content and engine decides who is asked next. */

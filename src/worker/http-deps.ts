@@ -12,7 +12,7 @@ import { makeMediaRouter } from './http/routes/getstream.js';
 import { ChannelFile } from './playlist/channel-file.js';
 import { makePlaylistFetch } from './playlist/fetch-playlist.js';
 import type { ConnectionLedger } from './lifecycle/connection-ledger.js';
-import type { MetricsCollector } from './lifecycle/metrics-collector.js';
+import type { MetricsLink } from './lifecycle/metrics-link.js';
 import type { StreamRegistry } from './stream/stream-registry.js';
 
 export interface HttpParts {
@@ -25,7 +25,7 @@ export interface HttpParts {
   readonly registry: StreamRegistry;
   readonly ledger: ConnectionLedger;
   readonly metrics: Metrics;
-  readonly collector: MetricsCollector;
+  readonly collector: MetricsLink;
   readonly events: EventHub;
 }
 

@@ -14,7 +14,7 @@ import type { DrainStep } from './drain.js';
 import { EngineKeeper } from './engine/engine-keeper.js';
 import { EnginePool } from './engine/engine-pool.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
-import { makeStreamMetrics, type StreamCounters } from './stream-counters.js';
+import { makeStreamCounters, type StreamCounters } from './stream-counters.js';
 import { LeaseKeeper } from './stream/lease-keeper.js';
 import { OrphanSweeper } from './stream/orphan-sweeper.js';
 import { makeOwner } from './stream/owner-factory.js';
@@ -63,7 +63,7 @@ export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
     logger.warn('Redis does not answer yet', { error }),
   );
   const metrics = new Metrics();
-  const counters = makeStreamMetrics(metrics);
+  const counters = makeStreamCounters(metrics);
   const { pool, keeper } = makeEngines(inputs, stores);
   const { owners, clients, keys, redis } = stores;
   const leases: LeaseKeeper = new LeaseKeeper({

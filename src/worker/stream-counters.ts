@@ -1,16 +1,29 @@
 import type { Metrics } from '../shared/metrics/definitions.js';
 import type { StreamMetrics } from './stream/stream-metrics.js';
 
-/** The counters of the streams, kept in the worker's metrics. */
-export interface StreamCounters extends StreamMetrics {
-  setLoad(clients: number, streams: number, owned: number): void;
+export interface WorkerLoad {
+  readonly clients: number;
+  readonly streams: number;
+  /** Streams this worker owns. */
+  readonly owned: number;
+  readonly eventLoopLagMs: number;
 }
 
-export function makeStreamMetrics(metrics: Metrics): StreamCounters {
+/** The counters of the streams, kept in the worker's metrics. */
+export interface StreamCounters extends StreamMetrics {
+  /** Called with each heartbeat. */
+  setLoad(load: WorkerLoad): void;
+}
+
+export function makeStreamCounters(metrics: Metrics): StreamCounters {
+  // Counted with each write and handed on with each heartbeat: a counter costs more than a sum.
+  let bytesOut = 0;
   return {
     skip: () => metrics.skips.inc(),
-    clientClosed: (reason, bytesSent) => {
-      metrics.bytesOut.inc(bytesSent);
+    sent: (bytes) => {
+      bytesOut += bytes;
+    },
+    clientClosed: (reason) => {
       if (reason === 'ghost') metrics.ghosts.inc();
     },
     ownership: () => metrics.ownershipChanges.inc(),
@@ -19,8 +32,13 @@ export function makeStreamMetrics(metrics: Metrics): StreamCounters {
       metrics.chunksAppended.inc();
       metrics.bytesIn.inc(bytes);
     },
+    engineStarted: () => metrics.engineStarts.inc(),
+    engineStopped: () => metrics.engineStops.inc(),
     engineFault: (reason) => metrics.engineFaults.inc(reason),
-    setLoad: (clients, streams, owned) => {
+    setLoad: ({ clients, streams, owned, eventLoopLagMs }) => {
+      metrics.bytesOut.inc(bytesOut);
+      bytesOut = 0;
+      metrics.eventLoopLag.set(eventLoopLagMs / 1_000);
       metrics.clients.set(clients);
       metrics.streams.set('owner', owned);
       metrics.streams.set('follower', Math.max(0, streams - owned));

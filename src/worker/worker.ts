@@ -8,7 +8,7 @@ import { makeApp } from './http/app.js';
 import { EventHub } from './http/event-hub.js';
 import { makeServer, type FedServer } from './http/server.js';
 import { ConnectionLedger } from './lifecycle/connection-ledger.js';
-import { MetricsCollector } from './lifecycle/metrics-collector.js';
+import { MetricsLink } from './lifecycle/metrics-link.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
 import { StreamCourier } from './lifecycle/stream-courier.js';
 import { replayRequest } from './lifecycle/replay.js';
@@ -24,7 +24,7 @@ export async function startWorker(inputs: WorkerInputs): Promise<void> {
   const parts = await makeParts({ ...inputs, mover: new StreamCourier(link, clock) });
   const ledger = new ConnectionLedger({ link, clock });
   const { metrics } = parts;
-  const collector = new MetricsCollector({ link, clock, local: () => metrics.toJSON() });
+  const collector = new MetricsLink({ link, clock, local: () => metrics.toJSON() });
   const { keys, pool, registry } = parts;
   const redis = parts.redis.control;
   const events = makeEvents(inputs, parts);
@@ -37,8 +37,10 @@ export async function startWorker(inputs: WorkerInputs): Promise<void> {
   takeConnections(inputs, parts, ledger, server);
   takeDrain(inputs, parts, ledger, server, events);
   link.reportWorkload(() => {
-    parts.counters.setLoad(registry.clientCount, registry.streamCount, registry.owned().length);
-    return { clients: registry.clientCount, streams: registry.streamCount };
+    const load = { clients: registry.clientCount, streams: registry.streamCount };
+    const { eventLoopLagMs } = link.vitals;
+    parts.counters.setLoad({ ...load, owned: registry.owned().length, eventLoopLagMs });
+    return load;
   });
   ledger.reportPositions(() => registry.positions());
   await parts.begin();

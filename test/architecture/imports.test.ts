@@ -23,6 +23,9 @@ const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
   winston: [/^shared\/log\//],
   convict: [/^shared\/config\//],
   'prom-client': [/^shared\/metrics\//],
+  // Served to browsers as they are: `panel-assets.ts` reads their files, nobody imports them.
+  'mpegts.js': [],
+  uplot: [],
   'node:cluster': [/^primary\//, /^worker\/main\.ts$/, /^worker\/lifecycle\//],
 };
 

@@ -129,8 +129,10 @@ describe('An engine that', function () {
       const begun = Date.now();
       const answer = await fetch(stage.proxy.media(content));
       const { error } = (await answer.json()) as { error: { code: string; reason?: string } };
-      expect(error.code, error.reason).to.equal(code);
-      expect(answer.status).to.equal(status);
+      // The probe may have found a dead engine before the player came: then there is none (spec 4).
+      const found = down === true && error.code === 'NO_ENGINE';
+      if (!found) expect(error.code, error.reason).to.equal(code);
+      expect(answer.status).to.equal(found ? 503 : status);
       expect(Number(answer.headers.get('retry-after'))).to.be.greaterThan(0);
       expect(Date.now() - begun, 'ms to the answer').to.be.lessThan(patience);
       expect(bad.witness.foreignContacts).to.equal(0);

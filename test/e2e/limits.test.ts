@@ -62,7 +62,11 @@ describe('The public port', () => {
   let stage: Stage;
 
   before(async () => {
-    stage = await setStage({ env: { PROXY_MAX_STREAMS_PER_ENGINE: '100' } });
+    stage = await setStage({
+      // Many players are read and checked in this process, which plays the engine too.
+      engines: [{ contents: { [hexOf(1)]: { bitrate: 500_000 } } }],
+      env: { PROXY_MAX_STREAMS_PER_ENGINE: '100' },
+    });
   });
 
   afterEach(() => stage.clear());

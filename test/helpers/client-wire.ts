@@ -88,6 +88,7 @@ export class Wire {
       ghostMs: 5_000,
       onClosed: (_client, reason) => (this.closedFor = reason),
       onSkip: () => this.skips++,
+      onSent: () => undefined,
       ...changes,
     });
   }

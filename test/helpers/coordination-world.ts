@@ -19,7 +19,8 @@ export class CoordinationWorld extends CoordinationBase {
     return async (): Promise<void> => {
       const before = await this.facts();
       const answer = await stores.owners.acquire(this.stream, 'id', ++this.now);
-      const free = before.owner === null && !before.stopping;
+      const given = before.owner === stores.worker && before.givenTo === stores.worker;
+      const free = (before.owner === null || given) && !before.stopping;
       expect(answer.outcome === 'won', 'a lock is won when it is free').to.equal(free);
       if (answer.outcome !== 'won') return;
       const { life, term } = answer.ownership;
@@ -29,6 +30,20 @@ export class CoordinationWorld extends CoordinationBase {
       if (worker.stores !== stores) return;
       Object.assign(worker, { own: answer.ownership, stopping: null, restoring: false });
       worker.nextIndex = before.head + 1;
+    };
+  }
+
+  /** Puts the lock into the name of another worker, which wins it when it comes to it. */
+  transfer(worker: ModelWorker, own: Ownership, to: ModelWorker) {
+    const { stores } = worker;
+    const target = to.stores.worker;
+    return async (): Promise<void> => {
+      const before = await this.facts();
+      const left = { rest: Buffer.alloc(0), tables: '' };
+      const given = await stores.owners.transfer(own, target, left);
+      expect(given, 'a transfer').to.equal(this.#holds(before, stores, own));
+      if (given) expect((await this.facts()).owner).to.equal(target);
+      if (worker.own === own) worker.own = null;
     };
   }
 

@@ -63,7 +63,6 @@ export class Metrics {
     'ownership_changes_total',
     'Locks won, lost and handed over.',
   );
-  readonly redisErrors = this.#counter('redis_errors_total', 'Commands Redis did not carry out.');
   readonly joinSeconds = this.#histogram(
     'join_duration_seconds',
     'From the request of a player to its first media byte.',

@@ -151,8 +151,3 @@ export function nullPackets(count: number): Buffer {
   packet.writeUInt32BE(NULL_HEADER);
   return Buffer.alloc(count * PACKET_SIZE, packet);
 }
-
-/** Bytes that are missing to the end of the packet in which a writer stands. */
-export function alignToPacket(bytesWritten: number): number {
-  return (PACKET_SIZE - (bytesWritten % PACKET_SIZE)) % PACKET_SIZE;
-}

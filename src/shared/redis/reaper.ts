@@ -9,11 +9,13 @@ export class RedisReaper {
   readonly #redis: Redis;
   readonly #keys: Keys;
   readonly #yieldLock: Script;
+  readonly #releaseSlots: Script;
 
   constructor(redis: Redis, keys: Keys) {
     this.#redis = redis;
     this.#keys = keys;
     this.#yieldLock = defineScript(redis, 'yieldOwner-2');
+    this.#releaseSlots = defineScript(redis, 'releaseWorker-1');
   }
 
   /** `owned` is what the worker reported; locks it took in its last moment are found by the list. */
@@ -25,6 +27,7 @@ export class RedisReaper {
     const listed = (await this.#redis.smembers(this.#keys.streams)) as StreamId[];
     for (const stream of listed) if (!terms.has(stream)) terms.set(stream, 0);
     await Promise.all([...terms].map(([stream, term]) => this.#free(worker, stream, term)));
+    await this.#releaseSlots([this.#keys.engines.reservations], [worker]);
     await this.#redis.unlink(this.#keys.heartbeat(worker));
   }
 

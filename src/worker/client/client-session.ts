@@ -39,6 +39,7 @@ export interface ClientOptions {
   readonly ghostMs: number;
   readonly onClosed: (client: ClientSession, reason: string) => void;
   readonly onSkip: () => void;
+  readonly onSent: (bytes: number) => void;
 }
 
 /**
@@ -324,6 +325,7 @@ export class ClientSession {
     const now = this.#options.clock.monotonic();
     this.#lastWriteAt = now;
     this.#written += bytes.length;
+    this.#options.onSent(bytes.length);
     if (bytes.length > 0 && !this.#socket.write(bytes)) {
       this.#state = ClientState.Blocked;
       this.#lastTakenAt = now;

@@ -36,7 +36,6 @@ export async function readStat(
 /** Every field is optional and numbers come as strings too; the first answer is `{}` (engine-api 4). */
 export function parseStat(response: unknown): EngineStat {
   const stat = readObject(response);
-  const livepos = readObject(stat['livepos']);
   return {
     status: readText(stat['status']),
     peers: readInteger(stat['peers']),
@@ -45,6 +44,5 @@ export function parseStat(response: unknown): EngineStat {
     downloaded: readInteger(stat['downloaded']),
     uploaded: readInteger(stat['uploaded']),
     progress: readInteger(stat['progress']),
-    liveLast: readInteger(livepos['live_last'] ?? livepos['last']),
   };
 }

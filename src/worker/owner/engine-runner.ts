@@ -53,6 +53,8 @@ export interface RunnerEvents {
   onSession(session: EngineSession, slot: EngineSlot): Promise<void>;
   onFault(end: EngineEnd, engine: string): void;
   onStat(stat: EngineStat): void;
+  /** A session was stopped, or its engine did not know it any more. */
+  onStopped(): void;
   openIntake(): MediaIntake;
 }
 
@@ -313,6 +315,7 @@ export class EngineRunner {
     if (session === null) return;
     const stopped = stopSession(session).then((result) => {
       this.#options.logger.info('engine session stopped', { engine: session.engine.id, result });
+      if (result !== 'failed') this.#options.events.onStopped();
     });
     const patience = new AbortController();
     await Promise.race([

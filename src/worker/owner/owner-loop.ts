@@ -7,9 +7,9 @@ import type { Continuation } from '../engine/ts-chunker.js';
 import { RingWriter } from '../ring/ring-writer.js';
 import { EngineRunner, type EngineSlot } from './engine-runner.js';
 import { IdleWatch } from './idle-watch.js';
-import { ChunkIntake } from './media-intake.js';
+import { ChunkIntake } from './chunk-intake.js';
 import { OwnerEnding, type OwnerEnd, type StreamMove } from './owner-ending.js';
-import { OwnerLease } from './owner-lease.js';
+import { OwnerLock } from './owner-lock.js';
 import { StatPoller } from './stat-poller.js';
 import { StreamPublisher } from './stream-publisher.js';
 import { StreamStory } from './stream-story.js';
@@ -41,7 +41,7 @@ export class OwnerLoop {
   readonly #writer: RingWriter;
   readonly #publisher: StreamPublisher;
   readonly #ending: OwnerEnding;
-  readonly #lease: OwnerLease;
+  readonly #lease: OwnerLock;
   readonly #stats: StatPoller;
   readonly #idle: IdleWatch;
   readonly #story: StreamStory;
@@ -96,6 +96,7 @@ export class OwnerLoop {
         onSession: (session, slot) => this.#onSession(session, slot),
         onFault: (end, engine) => this.#onFault(end, engine),
         onStat: (stat) => this.#record.note(statFields(stat)),
+        onStopped: options.onStopped,
         openIntake: () => this.#openIntake(),
       },
     });
@@ -173,9 +174,9 @@ export class OwnerLoop {
     this.#lease.renewNow();
   }
 
-  #makeLease(): OwnerLease {
+  #makeLease(): OwnerLock {
     const { ownership, ownerStore, settings, clock, logger } = this.#options;
-    return new OwnerLease({
+    return new OwnerLock({
       ownership,
       store: ownerStore,
       lockMs: settings.ownerLockTtlMs,
@@ -205,7 +206,7 @@ export class OwnerLoop {
       this.#publisher.enter(StreamState.Buffering);
       this.#story.reading();
       if (feed.head > 0) this.#splices++;
-    }
+    } else this.#story.continuing();
     this.#intake = new ChunkIntake({
       continues,
       chunkBytes: settings.chunkBytes,
@@ -247,6 +248,7 @@ export class OwnerLoop {
 
   async #onSession(session: Parameters<typeof sessionFields>[0], slot: EngineSlot): Promise<void> {
     const { ownerStore, selector, worker } = this.#options;
+    this.#options.onStarted();
     await this.#publisher.write(sessionFields(session));
     if (selector.keyType === 'id') {
       await this.#publisher.quietly(ownerStore.rememberKind(selector.stream, session.acceptedAs));

@@ -34,4 +34,6 @@ export interface OwnerOptions {
   readonly logger: Logger;
   readonly onFault: (end: EngineEnd) => void;
   readonly onAppend: (bytes: number) => void;
+  readonly onStarted: () => void;
+  readonly onStopped: () => void;
 }

@@ -33,7 +33,9 @@ export class StreamStory {
     this.#waitingSince = options.clock.monotonic();
     const { takeover } = options;
     if (takeover === null) this.#add('started', 'the first player asked for it');
-    else this.#add('another worker took over', `the owner before: ${takeover.from ?? 'gone'}`);
+    else if (takeover.from !== null) {
+      this.#add('another worker took over', `the lock of ${takeover.from} ran out`);
+    } else this.#add('another worker took over', 'the owner before ended, or gave it away');
   }
 
   /** The newest entries, for what is remembered of an ended stream. */
@@ -55,6 +57,12 @@ export class StreamStory {
     if (this.#faulted) this.#add('reconnect', 'the session may still be alive');
     this.#faulted = false;
     this.#flowing = false;
+  }
+
+  /** The connection of the owner before is read on: no player sees a change. */
+  continuing(): void {
+    this.#flowing = true;
+    this.#add('goes on', 'on the same connection of the engine, byte for byte');
   }
 
   /** A chunk was cut. Called for each one: the first of a reader is what is told. */

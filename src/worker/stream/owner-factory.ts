@@ -13,7 +13,7 @@ import { OwnerLoop } from '../owner/owner-loop.js';
 import { sessionFromFields } from '../owner/stream-record.js';
 import { fromWire } from '../ring/ring-marks.js';
 import { decodeTables } from '../ring/tables-codec.js';
-import { PoolSlots } from './engine-slots.js';
+import { PoolSlots } from './pool-slots.js';
 import type { StreamMetrics } from './stream-metrics.js';
 import type { StreamSession } from './stream-session.js';
 
@@ -75,6 +75,8 @@ export async function makeOwner(
     logger: session.logger,
     onFault: (end) => metrics.engineFault(end.reason),
     onAppend: (bytes) => metrics.appended(bytes),
+    onStarted: () => metrics.engineStarted(),
+    onStopped: () => metrics.engineStopped(),
   });
 }
 

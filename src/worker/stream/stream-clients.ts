@@ -162,6 +162,7 @@ export class StreamClients {
       ghostMs: settings.ghostMs,
       onClosed: (closed, reason) => this.#onClientClosed(closed, reason),
       onSkip: () => metrics.skip(),
+      onSent: (bytes) => metrics.sent(bytes),
     });
     this.#playing.set(identity.client, client);
     this.#admitted.delete(identity.client);
@@ -180,7 +181,7 @@ export class StreamClients {
     this.#playing.delete(identity.client);
     const { leases, metrics, logger, onLeft } = this.#options;
     leases.leave(identity);
-    metrics.clientClosed(reason, client.bytesSent);
+    metrics.clientClosed(reason);
     logger.info('client left', {
       client: identity.client,
       reason,

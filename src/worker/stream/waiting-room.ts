@@ -1,4 +1,3 @@
-import { toAppError } from '../../shared/errors.js';
 import type { ClientId } from '../../shared/ids.js';
 
 /** The client's request is asked again of another worker: there is nothing to answer here. */
@@ -56,7 +55,6 @@ export class WaitingRoom {
   }
 
   rejectAll(reason: Error): void {
-    const error = toAppError(reason);
-    for (const waiter of [...this.#waiters.values()]) waiter.reject(error);
+    for (const waiter of [...this.#waiters.values()]) waiter.reject(reason);
   }
 }

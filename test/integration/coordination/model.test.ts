@@ -8,12 +8,14 @@ import { clientNamed } from '../../helpers/scripted-redis.js';
 
 /**
  * A model of the coordination: workers race for one stream on a real Redis with the real scripts.
- * Steps: acquire, renew, restore, append, join, leave, pulse, begin and end of a stop, yield; a crash,
+ * Steps: acquire, renew, restore, append, join, leave, pulse, begin and end of a stop, yield,
+ * transfer; a crash,
  * a lock or a lease that runs out, a Redis that comes back empty. Each command may stay under way while
  * others overtake it, also beyond the death of its sender; one connection's commands arrive in order.
  *
  * Invariants:
- *  1. A lock is won exactly when nobody holds it and no stop is in progress.
+ *  1. A lock is won exactly when nobody holds it, or it was put into the winner's name, and no stop is
+ *     in progress.
  *  2. Within a life terms strictly grow as long as Redis remembers it. A takeover continues the life.
  *  3. A renewal succeeds only for the newest term of its life; a restore only while Redis remembers
  *     no other owner, term or life. (Who restores itself first after a loss of all keys is the owner,
@@ -144,6 +146,10 @@ const steps: fc.Arbitrary<Command>[] = [
     ({ own, stopping }) => own !== null && stopping !== null,
     (world, worker) => world.end(worker, worker.own!),
   ),
+  owners('transfer', serves, (world, worker, flag) => {
+    const others = world.workers.filter((other) => other !== worker);
+    return world.transfer(worker, worker.own!, others[Number(flag)]!);
+  }),
   owners('yield', serves, (world, worker) => world.yieldLock(worker)),
   owners(
     'pulse',

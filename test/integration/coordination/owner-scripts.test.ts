@@ -177,6 +177,30 @@ describe('the scripts of ownership', () => {
     expect((await a.owners.readMetadata(STREAM))['state']).to.equal('active');
   });
 
+  it('put the lock into the name of one certain worker, which wins it once', async () => {
+    const left = { rest: Buffer.from('rest'), tables: 'x' };
+    const own = await win(a, STREAM, 1);
+    expect(await b.owners.transfer(own, b.worker, left)).to.equal(false);
+    expect(await a.owners.transfer({ ...own, term: 2 }, b.worker, left)).to.equal(false);
+    expect(await a.owners.transfer(own, b.worker, left)).to.equal(true);
+    expect(await a.owners.renew(own, {})).to.deep.equal({ outcome: 'lost' });
+    expect(await append(a, own, 1)).to.equal(false);
+    const other = makeStores(fixture.redis, fixture.keys, 'other');
+    expect(await other.owners.acquire(STREAM, 'id', 2)).to.include({ outcome: 'taken' });
+    expect(await win(b, STREAM, 2)).to.deep.equal({ stream: STREAM, term: 2, life: '1' });
+    expect(await b.owners.acquire(STREAM, 'id', 3)).to.include({ outcome: 'taken' });
+  });
+
+  it('forget for whom the lock was meant once somebody else has won it', async () => {
+    const own = await win(a, STREAM, 1);
+    await a.owners.transfer(own, b.worker, { rest: Buffer.alloc(0), tables: '' });
+    await fixture.redis.del(names().owner);
+    await win(a, STREAM, 2);
+    await fixture.redis.del(names().owner);
+    await win(b, STREAM, 3);
+    expect(await b.owners.acquire(STREAM, 'id', 4)).to.include({ outcome: 'taken' });
+  });
+
   it('give the lock back for its holder only, and say so', async () => {
     await win(a, STREAM);
     expect(await b.owners.yieldLock(STREAM, YIELDED)).to.equal(false);

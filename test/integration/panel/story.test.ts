@@ -85,6 +85,13 @@ describe('the story of a stream', () => {
     expect(whats(story.recent(9))).to.equal('another worker took over → keyframe after 0.0 s');
   });
 
+  it('tells no keyframe where the connection itself was handed over', () => {
+    const story = begin({ from: null });
+    story.continuing();
+    story.media();
+    expect(whats(story.recent(9))).to.equal('another worker took over → goes on');
+  });
+
   it('keeps what happened while Redis was away and tells it in order when it is back', async () => {
     const story = begin();
     await story.flush();

@@ -96,7 +96,6 @@ describe('a stat answer', () => {
       livepos: { live_last: '1700000000', last: '3' },
     });
     expect(stat).to.include({ status: 'dl', peers: 12, speedDown: 300, downloaded: 99 });
-    expect(stat.liveLast).to.equal(1_700_000_000);
   });
 
   it('survives any JSON', () => {

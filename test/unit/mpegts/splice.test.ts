@@ -1,12 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import {
-  alignToPacket,
-  joinHead,
-  nullPackets,
-  spliceHead,
-} from '../../../src/shared/mpegts/splice.js';
+import { joinHead, nullPackets, spliceHead } from '../../../src/shared/mpegts/splice.js';
 import type { Program } from '../../helpers/ts-packets.js';
 import { continuityFaults, H264, splitPackets, TsWriter } from '../../helpers/ts-packets.js';
 
@@ -161,17 +156,5 @@ describe('nullPackets', () => {
     for (const packet of packets) {
       expect([...packet.subarray(0, 5)]).to.deep.equal([0x47, 0x1f, 0xff, 0x10, 0xff]);
     }
-  });
-});
-
-describe('alignToPacket', () => {
-  it('tells how many bytes complete the packet', () => {
-    fc.assert(
-      fc.property(fc.nat(), (written) => {
-        const missing = alignToPacket(written);
-        expect(missing).to.be.within(0, 187);
-        expect((written + missing) % 188).to.equal(0);
-      }),
-    );
   });
 });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { AppError } from '../../../src/shared/errors.js';
-import { WaitingRoom } from '../../../src/worker/stream/waiting-room.js';
+import { MovedError, WaitingRoom } from '../../../src/worker/stream/waiting-room.js';
 import { clientNamed } from '../../helpers/scripted-redis.js';
 
 describe('the waiting room', () => {
@@ -27,6 +27,15 @@ describe('the waiting room', () => {
     expect(room.size).to.equal(1);
     room.admitAll();
     await later;
+  });
+
+  it('passes on what is no answer as it is: the request moves to another worker', async () => {
+    const room = new WaitingRoom();
+    const told = room
+      .wait(clientNamed(1), new AbortController().signal)
+      .catch((error: unknown) => error);
+    room.rejectAll(new MovedError());
+    expect(await told).to.be.instanceOf(MovedError);
   });
 
   it('forgets who leaves while waiting', async () => {

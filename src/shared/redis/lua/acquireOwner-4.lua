@@ -18,11 +18,12 @@ end
 local given = redis.call('GET', KEYS[1]) == ARGV[1]
   and redis.call('HGET', KEYS[4], 'handover_to') == ARGV[1]
 if given then
-  redis.call('HDEL', KEYS[4], 'handover_to')
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 elseif not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return { 0, tonumber(redis.call('GET', KEYS[2]) or '0'), '', redis.call('GET', KEYS[1]) }
 end
+-- Also one that somebody else was meant for: it would win a lock twice over later.
+redis.call('HDEL', KEYS[4], 'handover_to')
 local term = redis.call('INCR', KEYS[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSETNX', KEYS[4], 'init_time', ARGV[4])

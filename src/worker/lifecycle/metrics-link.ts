@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/clock.js';
 import type { MetricsSample } from '../../shared/metrics/render.js';
 import type { PrimaryLink } from './primary-link.js';
 
-export interface MetricsCollectorDeps {
+export interface MetricsLinkDeps {
   readonly link: PrimaryLink;
   /** This worker's registry as plain data. */
   readonly local: () => Promise<unknown>;
@@ -13,12 +13,12 @@ export interface MetricsCollectorDeps {
 const ANSWER_TIMEOUT_MS = 2_000;
 
 /** This worker's two parts in a scrape: it gives its registry, and it may ask for all of them. */
-export class MetricsCollector {
-  readonly #deps: MetricsCollectorDeps;
+export class MetricsLink {
+  readonly #deps: MetricsLinkDeps;
   readonly #asked = new Map<number, (sample: MetricsSample) => void>();
   #last = 0;
 
-  constructor(deps: MetricsCollectorDeps) {
+  constructor(deps: MetricsLinkDeps) {
     this.#deps = deps;
     const { link, local } = deps;
     link.on('metrics-collect', ({ request }) => {

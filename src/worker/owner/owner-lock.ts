@@ -7,7 +7,7 @@ import type {
   RenewAnswer,
 } from '../../shared/redis/owner-store.js';
 
-export interface OwnerLeaseOptions {
+export interface OwnerLockOptions {
   readonly ownership: Ownership;
   readonly store: OwnerStore;
   readonly lockMs: number;
@@ -32,8 +32,8 @@ const MAX_INTERVAL_MS = 500;
 const DRIFT = 0.1;
 
 /** Keeps the lock: renews it, notices by its own clock when it may be lost, restores it. */
-export class OwnerLease {
-  readonly #options: OwnerLeaseOptions;
+export class OwnerLock {
+  readonly #options: OwnerLockOptions;
   readonly #intervalMs: number;
   #timer: NodeJS.Timeout | undefined;
   #renewedAt: number;
@@ -41,7 +41,7 @@ export class OwnerLease {
   #doubt = false;
   #busy = false;
 
-  constructor(options: OwnerLeaseOptions) {
+  constructor(options: OwnerLockOptions) {
     this.#options = options;
     this.#intervalMs = Math.min(MAX_INTERVAL_MS, options.lockMs / 3);
     this.#renewedAt = options.clock.monotonic();

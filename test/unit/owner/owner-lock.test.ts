@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import type { OwnerStore, RenewAnswer } from '../../../src/shared/redis/owner-store.js';
-import { OwnerLease } from '../../../src/worker/owner/owner-lease.js';
+import { OwnerLock } from '../../../src/worker/owner/owner-lock.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 
 const LOCK_MS = 6_000;
@@ -15,7 +15,7 @@ const RENEWED: RenewAnswer = {
 
 describe('the lease of an owner', () => {
   let clock: FakeClock;
-  let lease: OwnerLease;
+  let lease: OwnerLock;
   let calls: string[];
   let renew: () => Promise<RenewAnswer>;
   let restored: boolean;
@@ -36,7 +36,7 @@ describe('the lease of an owner', () => {
       renew: () => renew(),
       restore: () => Promise.resolve(restored),
     };
-    lease = new OwnerLease({
+    lease = new OwnerLock({
       ownership: { stream: 'a'.repeat(40) as StreamId, term: 1, life: '1' },
       store: store as unknown as OwnerStore,
       lockMs: LOCK_MS,
