@@ -140,6 +140,7 @@ export const REDIS_CASES: readonly ChaosCase[] = [
 export const RELOAD_CASES: readonly ChaosCase[] = [
   {
     fault: 'all workers are replaced one by one (SIGHUP)',
+    exact: true,
     maxGapMs: 1_500,
     inject: async ({ proxy }) => {
       const before = new Set(proxy.workers());

@@ -30,6 +30,13 @@ export class EngineFault extends Error {
   }
 }
 
+/** The end of a source that is no MPEG-TS (spec 3.4). */
+export const GARBAGE: EngineEnd = {
+  kind: EngineFaultKind.Engine,
+  reason: 'garbage',
+  message: 'the engine sends no MPEG-TS: no sync in 64 KiB',
+};
+
 /** One line without control characters, at most 512 characters. */
 export function printable(text: string): string {
   return text

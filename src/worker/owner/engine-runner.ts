@@ -5,7 +5,6 @@ import type { EngineAddress, Settings } from '../../shared/config/settings.js';
 import { AppError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/log/logger.js';
 import {
-  EngineFaultKind,
   type ContentSelector,
   type EngineEnd,
   type MovableReader,
@@ -13,7 +12,7 @@ import {
   type EngineStat,
 } from '../contracts.js';
 import { startSession } from '../engine/acestream-session.js';
-import { EngineFault } from '../engine/engine-fault.js';
+import { EngineFault, GARBAGE } from '../engine/engine-fault.js';
 import { answerTimeout, headerTimeout } from '../engine/patience.js';
 import { nextAttempt, type Attempt, type AttemptPhase } from '../engine/ladder.js';
 import { openPlayback } from '../engine/open-playback.js';
@@ -340,12 +339,6 @@ export class EngineRunner {
 
 /** Far more than any rule of the ladder looks back at. */
 const MAX_ATTEMPTS_KEPT = 64;
-
-const GARBAGE: EngineEnd = {
-  kind: EngineFaultKind.Engine,
-  reason: 'garbage',
-  message: 'the engine sends no MPEG-TS: no sync in 64 KiB',
-};
 
 /** A fault as what the ladder knows; an abort goes through. */
 function toEnd(thrown: unknown, signal: AbortSignal): EngineEnd {
