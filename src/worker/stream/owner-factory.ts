@@ -110,7 +110,7 @@ async function inherit(
 ): Promise<Omit<Inherited, 'reader'> | null> {
   const left = sessionFromFields(fields, selector);
   if (left === null) return null;
-  if (false) {
+  if (fields['previous_owner']) {
     // Its lock ran out and it may still read: a second reader breaks the session (engine-api 3.4).
     await stopSession(left);
     if (fields['engine_lease']) await slots.release(fields['engine_lease']);
