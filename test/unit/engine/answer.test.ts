@@ -84,7 +84,7 @@ describe('an answer of an engine', () => {
 
 describe('a stat answer', () => {
   it('may be empty', () => {
-    expect(Object.values(parseStat({}))).to.deep.equal(Array(8).fill(null));
+    expect(Object.values(parseStat({}))).to.deep.equal(Array(7).fill(null));
   });
 
   it('may carry its integers as strings, as livepos always does', () => {
