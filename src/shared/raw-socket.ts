@@ -15,9 +15,9 @@ interface ReadingHandle {
  * are queued for sending, when the socket is closed, and where Node has no such handle.
  *
  * The only door to Node's private `_handle`. No public way exists: a paused socket goes on reading
- * into its buffer, a socket that came over IPC reads from its construction on, and `process.send`
- * discards what the handle reads until the receiver has confirmed (Node 20; 64 KB of a stream of
- * 48 Mbit/s were lost).
+ * into its buffer, a socket that came over IPC reads from its construction on (a primary that let it
+ * lost one read of 64 KB), and `process.send` leaves the handle reading until the receiver has
+ * confirmed, with nobody to take the bytes.
  */
 export function takeConnection(socket: Socket): Socket | null {
   if (socket.destroyed || socket.writableLength > 0 || socket instanceof TLSSocket) return null;

@@ -78,9 +78,10 @@ export async function runCase(chaos: ChaosCase, options: LabOptions): Promise<Ch
   });
   const players = Array.from({ length: options.players }, () => new Player(proxy.media(CHANNEL)));
   const second = options.bitrate / 8;
+  let lab: Lab | null = null;
   try {
     await Promise.all(players.map((player) => player.untilBytes(second * 2, 15_000)));
-    const lab: Lab = { engines, proxy, redis, players, ownerPid: await proxy.ownerPid(CHANNEL) };
+    lab = { engines, proxy, redis, players, ownerPid: await proxy.ownerPid(CHANNEL) };
     for (const player of players) player.resetGap();
     await chaos.inject(lab);
     const alive = players.filter(({ closed }) => !closed);
@@ -96,7 +97,8 @@ export async function runCase(chaos: ChaosCase, options: LabOptions): Promise<Ch
   } finally {
     for (const player of players) player.leave();
     await proxy.stop();
-    await redis.stop().catch(() => undefined);
+    // A fault may have put another one in its place.
+    await (lab ?? { redis }).redis.stop();
     await Promise.all(engines.map((engine) => engine.stop()));
   }
 }
