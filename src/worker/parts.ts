@@ -9,10 +9,13 @@ import { RedisEngineStore } from '../shared/redis/engine-store.js';
 import { EventBus } from '../shared/redis/event-bus.js';
 import { makeKeys, type Keys } from '../shared/redis/keys.js';
 import { OwnerStore } from '../shared/redis/owner-store.js';
+import { readRedisTime } from '../shared/redis/redis-time.js';
 import { RingStore } from '../shared/redis/ring-store.js';
+import { SharedClock } from '../shared/shared-clock.js';
 import type { DrainStep } from './drain.js';
 import { EngineKeeper } from './engine/engine-keeper.js';
-import { EnginePool } from './engine/engine-pool.js';
+import { configSource, EnginePool } from './engine/engine-pool.js';
+import { ClockKeeper } from './lifecycle/clock-keeper.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
 import { makeStreamCounters, type StreamCounters } from './stream-counters.js';
 import { LeaseKeeper } from './stream/lease-keeper.js';
@@ -37,6 +40,8 @@ export interface WorkerParts {
   readonly counters: StreamCounters;
   readonly pool: EnginePool;
   readonly registry: StreamRegistry;
+  /** The time that all hosts share. */
+  readonly clock: Clock;
   /** Starts everything that has timers. */
   begin(): Promise<void>;
   /** What is ended after clients and streams, in this order. */
@@ -55,8 +60,10 @@ interface Stores {
 const REDIS_PATIENCE_MS = 3_000;
 
 /** Makes the parts of a worker in the order of the data's way; nothing runs before `begin`. */
-export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
-  const { start, logger, clock } = inputs;
+export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
+  const clock = new SharedClock(given.clock);
+  const inputs = { ...given, clock };
+  const { start, logger } = inputs;
   const { settings } = start;
   const stores = makeStores(inputs);
   await untilReady(stores.redis.control, REDIS_PATIENCE_MS).catch((error: unknown) =>
@@ -72,14 +79,16 @@ export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
     vitals: () => ({ ...inputs.link.vitals }),
   });
   const registry = makeRegistry(inputs, { ...stores, pool, leases, counters });
+  const clockKeeper = new ClockKeeper({ clock, logger, ask: () => readRedisTime(redis.control) });
   const sweeper = new OrphanSweeper({
     ...{ owners, clients, clock, logger, cleanupMs: settings.cleanupMs },
     owned: () => registry.owned(),
     releaseSlot: (lease) => pool.release(lease),
   });
   return {
-    ...{ keys, redis, metrics, counters, pool, registry },
+    ...{ keys, redis, metrics, counters, pool, registry, clock },
     begin: async () => {
+      await clockKeeper.start();
       await pool.start();
       keeper.start();
       leases.start();
@@ -87,6 +96,7 @@ export async function makeParts(inputs: PartsInputs): Promise<WorkerParts> {
       sweeper.start();
     },
     endSteps: [
+      { name: 'clock', run: () => clockKeeper.stop() },
       { name: 'sweeper', run: () => sweeper.stop() },
       { name: 'leases', run: () => leases.stop() },
       { name: 'engine keeper', run: () => keeper.stop() },
@@ -113,19 +123,18 @@ function makeStores({ start, logger }: PartsInputs): Stores {
   };
 }
 
-function makeEngines({ start, logger }: PartsInputs, { keys, redis }: Stores) {
+function makeEngines({ start, logger, clock }: PartsInputs, { keys, redis }: Stores) {
   const { settings, worker } = start;
-  const store = new RedisEngineStore(redis.control, keys.engines);
+  const store = new RedisEngineStore(redis.control, keys.engines, clock);
   const pool = new EnginePool({
-    ...{ store, log: logger, worker },
-    // One name for all workers of this proxy: they register the same engines.
-    source: `config:${hostname()}:${String(settings.port)}`,
+    ...{ store, log: logger, worker, clock },
+    source: configSource(hostname(), settings.port, settings.engines),
     configured: settings.engines,
     maxStreamsPerEngine: settings.maxStreamsPerEngine,
     onUnhealthy: () => keeper.probeUnhealthy(),
   });
   const { orchestratorUrl } = settings;
-  const keeper = new EngineKeeper({ store, log: logger, worker, orchestratorUrl });
+  const keeper = new EngineKeeper({ store, log: logger, worker, orchestratorUrl, clock });
   return { pool, keeper };
 }
 

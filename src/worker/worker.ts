@@ -20,8 +20,9 @@ export interface WorkerInputs extends Omit<PartsInputs, 'mover'> {
 
 /** Starts one worker and says `ready` when it serves. */
 export async function startWorker(inputs: WorkerInputs): Promise<void> {
-  const { link, start, logger, clock } = inputs;
-  const parts = await makeParts({ ...inputs, mover: new StreamCourier(link, clock) });
+  const { link, start, logger } = inputs;
+  const parts = await makeParts({ ...inputs, mover: new StreamCourier(link, inputs.clock) });
+  const { clock } = parts;
   const ledger = new ConnectionLedger({ link, clock });
   const { metrics } = parts;
   const collector = new MetricsLink({ link, clock, local: () => metrics.toJSON() });
@@ -49,7 +50,8 @@ export async function startWorker(inputs: WorkerInputs): Promise<void> {
 }
 
 /** What `/events` tells: the engines and everything else that Redis knows. */
-function makeEvents({ clock, logger }: WorkerInputs, { keys, redis, pool }: WorkerParts): EventHub {
+function makeEvents({ logger }: WorkerInputs, parts: WorkerParts): EventHub {
+  const { keys, redis, pool, clock } = parts;
   const store = new SnapshotStore({ redis: redis.control, keys, clock });
   return new EventHub({
     read: async (options) => {

@@ -3,7 +3,7 @@ import type { StreamId, WorkerId } from '../ids.js';
 
 /** An engine as the registry knows it. */
 export interface EngineRecord extends EngineAddress {
-  /** `config:<host name>:<port>`, `orchestrator` or `api`: who may change and remove it. */
+  /** `config:<host name>:<port>:<digest of the list>`, `orchestrator` or `api`: who may change and remove it. */
   readonly source: string;
   /** An operator's wish: keeps its streams, gets no new one. */
   readonly draining: boolean;
@@ -62,6 +62,14 @@ export type ReserveResult =
   | { readonly ok: true; readonly engine: EngineRecord; readonly alternatives: number }
   | { readonly ok: false; readonly reasons: NoEngineReasons };
 
+/** Ids of a list that were not registered. */
+export interface SyncResult {
+  /** Removed by hand. */
+  readonly away: readonly string[];
+  /** Another source has the id, with another address. */
+  readonly taken: readonly string[];
+}
+
 export interface RenewRequest {
   readonly lease: string;
   readonly engine: string;
@@ -95,8 +103,7 @@ export interface EngineStore {
   release(lease: string): Promise<boolean>;
   releaseWorker(worker: WorkerId): Promise<number>;
   list(): Promise<readonly EngineSnapshot[]>;
-  /** Ids that were removed by hand and therefore not added. */
-  sync(source: string, records: readonly EngineRecord[]): Promise<readonly string[]>;
+  sync(source: string, records: readonly EngineRecord[]): Promise<SyncResult>;
   /** True when the engine is new. */
   register(record: EngineRecord): Promise<boolean>;
   remove(id: string): Promise<boolean>;

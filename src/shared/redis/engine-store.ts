@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { systemClock, type Clock } from '../clock.js';
 import type { WorkerId } from '../ids.js';
 import type {
   EngineHealth,
@@ -10,19 +11,26 @@ import type {
   RenewRequest,
   ReserveRequest,
   ReserveResult,
+  SyncResult,
 } from './engine-records.js';
 import type { EngineKeys } from './keys.js';
 import { defineScript, type Script } from './scripts.js';
+
+/** ms; ten calls of a worker, so that a reload or a short outage of Redis removes nothing. */
+const SILENT_MS = 10_000;
 
 /** The registry, the reservations and the health of the engines, in Redis. */
 export class RedisEngineStore implements EngineStore {
   readonly #redis: Redis;
   readonly #keys: EngineKeys;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #scripts: ReturnType<typeof loadScripts>;
 
-  constructor(redis: Redis, keys: EngineKeys) {
+  /** `clock`: the time of Redis, by which reservations run out. */
+  constructor(redis: Redis, keys: EngineKeys, clock: Pick<Clock, 'now'> = systemClock) {
     this.#redis = redis;
     this.#keys = keys;
+    this.#clock = clock;
     this.#scripts = loadScripts(redis);
   }
 
@@ -76,7 +84,7 @@ export class RedisEngineStore implements EngineStore {
       this.#redis.hgetall(keys.reservations),
       this.#redis.zrange(keys.assigned, '0', '-1', 'WITHSCORES'),
     ]);
-    const now = Date.now();
+    const now = this.#clock.now();
     const held = Object.values(reservations)
       .map((text) => parse(text) as EngineReservation | null)
       .filter((reservation) => reservation !== null)
@@ -94,13 +102,14 @@ export class RedisEngineStore implements EngineStore {
       .sort((a, b) => a.record.id.localeCompare(b.record.id));
   }
 
-  async sync(source: string, records: readonly EngineRecord[]): Promise<readonly string[]> {
-    const { registry, health, assigned, removed, events } = this.#keys;
-    const [, ...away] = (await this.#scripts.sync(
-      [registry, health, assigned, removed],
-      [source, events, ...records.map((record) => JSON.stringify(record))],
-    )) as [number, ...string[]];
-    return away;
+  async sync(source: string, records: readonly EngineRecord[]): Promise<SyncResult> {
+    const { registry, health, assigned, removed, sources, events } = this.#keys;
+    const lines = records.map((record) => JSON.stringify(record));
+    const [, away, taken] = (await this.#scripts.sync(
+      [registry, health, assigned, removed, sources],
+      [source, events, SILENT_MS, ...lines],
+    )) as [number, string[], string[]];
+    return { away, taken };
   }
 
   async register(record: EngineRecord): Promise<boolean> {
@@ -168,7 +177,7 @@ function loadScripts(
     reserve: defineScript(redis, 'reserveEngine-4'),
     renew: defineScript(redis, 'renewReservation-1'),
     releaseWorker: defineScript(redis, 'releaseWorker-1'),
-    sync: defineScript(redis, 'syncEngines-4'),
+    sync: defineScript(redis, 'syncEngines-5'),
     register: defineScript(redis, 'registerEngine-3'),
     remove: defineScript(redis, 'removeEngine-4'),
     drain: defineScript(redis, 'drainEngine-1'),

@@ -65,6 +65,8 @@ export interface EngineKeys {
   readonly assigned: string;
   /** Set: ids that were removed by hand; what is only configured stays away (spec 2.3). */
   readonly removed: string;
+  /** Sorted set: source → time (ms, by Redis' clock) at which it last listed its engines. */
+  readonly sources: string;
   /** String with a TTL: the worker that probes engines and polls the orchestrator. */
   readonly keeper: string;
   /** Channel: the registry changed. */
@@ -88,6 +90,7 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
       reservations: `${engines}:reservations`,
       assigned: `${engines}:assigned`,
       removed: `${engines}:removed`,
+      sources: `${engines}:sources`,
       keeper: `${engines}:keeper`,
       events: `${PREFIX}:events:engines`,
     },

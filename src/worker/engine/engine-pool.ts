@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../shared/clock.js';
 import type { EngineAddress } from '../../shared/config/settings.js';
 import type { StreamId, WorkerId } from '../../shared/ids.js';
@@ -23,7 +23,7 @@ export interface EnginePoolDeps {
   readonly store: EngineStore;
   readonly log: Logger;
   readonly worker: WorkerId;
-  /** `config:<host name>:<port>`: one name for all workers of one proxy. */
+  /** From `configSource`. */
   readonly source: string;
   /** `ACE_ENGINES`. */
   readonly configured: readonly EngineAddress[];
@@ -57,7 +57,9 @@ export class EnginePool {
   #timer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | null = null;
   #syncFailed = false;
+  /** What was said last of configured engines that are not registered. */
   #away = '';
+  #taken = '';
 
   constructor(deps: EnginePoolDeps) {
     this.#deps = deps;
@@ -194,22 +196,39 @@ export class EnginePool {
   async #syncOnce(): Promise<void> {
     const { store, source, configured, log } = this.#deps;
     try {
-      const away = await store.sync(
-        source,
-        configured.map((engine) => toRecord(engine, source)),
-      );
+      const records = configured.map((engine) => toRecord(engine, source));
+      const { away, taken } = await store.sync(source, records);
       this.#syncFailed = false;
       if (away.join() !== this.#away && away.length > 0) {
         log.warn('configured engines were removed by hand: POST /engines brings them back', {
           engines: away,
         });
       }
+      if (taken.join() !== this.#taken && taken.length > 0) {
+        log.warn('another host has other engines of these names: give them names of their own', {
+          engines: taken,
+        });
+      }
       this.#away = away.join();
+      this.#taken = taken.join();
     } catch (error) {
       if (!this.#syncFailed) log.warn('could not register the configured engines', { error });
       this.#syncFailed = true;
     }
   }
+}
+
+/**
+ * Who registers the engines of a configuration: one name for all workers of one proxy. The list is part
+ * of it, because two hosts may be called the same and would remove each other's engines.
+ */
+export function configSource(
+  host: string,
+  port: number,
+  engines: readonly EngineAddress[],
+): string {
+  const digest = createHash('sha1').update(JSON.stringify(engines)).digest('hex').slice(0, 8);
+  return `config:${host}:${String(port)}:${digest}`;
 }
 
 function toRecord(engine: EngineAddress, source: string): EngineRecord {

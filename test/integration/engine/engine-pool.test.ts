@@ -5,8 +5,12 @@ import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import { EngineFaultKind, type EngineEnd } from '../../../src/worker/contracts.js';
 import type { EngineListing } from '../../../src/worker/engine/engine-listing.js';
-import { EnginePool, type EnginePoolDeps } from '../../../src/worker/engine/engine-pool.js';
-import type { ReserveRequest } from '../../../src/shared/redis/engine-records.js';
+import {
+  configSource,
+  EnginePool,
+  type EnginePoolDeps,
+} from '../../../src/worker/engine/engine-pool.js';
+import type { EngineRecord, ReserveRequest } from '../../../src/shared/redis/engine-records.js';
 import { RedisEngineStore } from '../../../src/shared/redis/engine-store.js';
 import { startRedis } from '../../helpers/redis-server.js';
 import { until } from '../../helpers/until.js';
@@ -179,6 +183,63 @@ describe('the engine pool', () => {
       ok: false,
       reasons: { total: 2, draining: 0, unhealthy: 2, excluded: 0, full: 0 },
     });
+  });
+});
+
+describe('the engine pools of two hosts', () => {
+  let fixture: StoreFixture;
+  before(async () => {
+    fixture = await openStore();
+  });
+  after(() => fixture.close());
+  beforeEach(() => fixture.redis.flushall());
+
+  const a = { ...record('a'), source: configSource('twin', 8_000, [address('a')]) };
+  const b = { ...record('b'), source: configSource('twin', 8_000, [address('b')]) };
+  const sync = (each: EngineRecord) => fixture.store.sync(each.source, [each]);
+  const ids = async (): Promise<string[]> =>
+    (await fixture.store.list()).map(({ record: { id } }) => id);
+  /** As if this source had been silent for so long. */
+  const silence = (source: string) => fixture.redis.zadd(keys.sources, Date.now() - 10_500, source);
+
+  it('leave each other their engines, although the hosts have one name', async () => {
+    for (let round = 0; round < 3; round++) {
+      await sync(a);
+      await sync(b);
+    }
+    expect(await ids()).to.deep.equal(['a', 'b']);
+  });
+
+  it('drop what only a host listed that is gone, with what is known of it', async () => {
+    await sync(a);
+    await sync(b);
+    await silence(a.source);
+    await sync(b);
+    expect(await ids()).to.deep.equal(['b']);
+  });
+
+  it('take over what a host listed that is gone, with its draining flag', async () => {
+    await sync(a);
+    await fixture.store.drain('a', true);
+    const heir = { ...a, source: b.source };
+    await sync(heir);
+    expect((await fixture.store.list())[0]?.record.source).to.equal(a.source);
+    await silence(a.source);
+    await sync(heir);
+    const [engine] = await fixture.store.list();
+    expect(engine?.record).to.include({ source: b.source, draining: true });
+  });
+
+  it('tell of a name that means another engine elsewhere, and keep what an operator registered', async () => {
+    await sync(a);
+    expect(await sync({ ...a, port: 9, source: b.source })).to.deep.equal({
+      away: [],
+      taken: ['a'],
+    });
+    await fixture.store.register({ ...record('c'), source: 'api' });
+    await silence(a.source);
+    await sync(b);
+    expect(await ids()).to.deep.equal(['b', 'c']);
   });
 });
 
