@@ -16,6 +16,8 @@ export interface Exit {
 export interface TreeOptions {
   /** Arguments of `node`, the program first. */
   readonly argv: readonly string[];
+  /** What runs `node`, such as `ip netns exec NAME`; it has to become `node` by exec. */
+  readonly through?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
 }
@@ -32,7 +34,8 @@ export class ProcessTree {
   readonly #messages: unknown[] = [];
 
   constructor(options: TreeOptions) {
-    const child = spawn(process.execPath, [...options.argv], {
+    const [command, ...argv] = [...(options.through ?? []), process.execPath, ...options.argv];
+    const child = spawn(command as string, argv, {
       env: options.env ?? process.env,
       cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -79,6 +82,14 @@ export class ProcessTree {
 
   find(message: string): LogLine[] {
     return this.lines.filter((line) => String(line.message).startsWith(message));
+  }
+
+  /** Dies as a host does that loses its power: nobody has the time to tell anybody. */
+  async powerOff(): Promise<void> {
+    const all = [this.pid, ...this.children()];
+    for (const pid of all) process.kill(pid, 'SIGSTOP');
+    for (const pid of all) process.kill(pid, 'SIGKILL');
+    await this.exited;
   }
 
   /** Kills what is left; rejects when a process outlives that. */

@@ -27,6 +27,14 @@ export interface ProxyOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A Redis that others use too; else the proxy gets one of its own, which ends with it. */
   readonly redis?: TestRedis;
+  /** Where it runs and is reached, when not on the loopback of this machine. */
+  readonly place?: Place;
+}
+
+/** A network namespace and the address by which others reach it. */
+export interface Place {
+  readonly namespace: string;
+  readonly address: string;
 }
 
 /** The real process tree, as `npm start` starts it, on a Redis that the test can look into. */
@@ -35,6 +43,7 @@ export class Proxy {
   readonly redis: TestRedis;
   readonly look: Redis;
   readonly port: number;
+  readonly address: string;
   readonly #ownsRedis: boolean;
 
   constructor(parts: {
@@ -42,17 +51,19 @@ export class Proxy {
     redis: TestRedis;
     look: Redis;
     port: number;
+    address: string;
     ownsRedis: boolean;
   }) {
     this.tree = parts.tree;
     this.redis = parts.redis;
     this.look = parts.look;
     this.port = parts.port;
+    this.address = parts.address;
     this.#ownsRedis = parts.ownsRedis;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${String(this.port)}`;
+    return `http://${this.address}:${String(this.port)}`;
   }
 
   media(id: string, kind = 'id'): string {
@@ -113,7 +124,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     ...FAST,
     LOG_FORMAT: 'json',
     PROXY_PORT: '0',
-    PROXY_HOST: '127.0.0.1',
+    PROXY_HOST: options.place === undefined ? '127.0.0.1' : '0.0.0.0',
     PROXY_WORKERS: String(options.workers ?? 2),
     REDIS_URL: redis.url,
     ...(options.engines?.length && {
@@ -123,14 +134,20 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     }),
     ...options.env,
   };
-  const tree = new ProcessTree({ argv: [PROGRAM], env });
+  const { place } = options;
+  const tree = new ProcessTree({
+    argv: [PROGRAM],
+    env,
+    ...(place && { through: ['ip', 'netns', 'exec', place.namespace] }),
+  });
   try {
     const { port } = await tree.line('listening on', 15_000);
     const workers = options.workers ?? 2;
     await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
     const look = new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
     look.on('error', () => undefined);
-    return new Proxy({ tree, redis, look, port: Number(port), ownsRedis: !options.redis });
+    const address = place?.address ?? '127.0.0.1';
+    return new Proxy({ tree, redis, look, port: Number(port), address, ownsRedis: !options.redis });
   } catch (error) {
     await tree.end();
     if (!options.redis) await redis.stop();

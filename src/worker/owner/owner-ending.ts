@@ -109,9 +109,9 @@ export class OwnerEnding {
   }
 
   /** Another worker has won: it cares for the session it knows of; one it cannot know is stopped. */
-  async stepDown(): Promise<OwnerEnd> {
+  async stepDown(why = 'another worker owns the stream now'): Promise<OwnerEnd> {
     const { logger, store, ownership, writer, runner } = this.#options;
-    logger.warn('another worker owns the stream now');
+    logger.warn(why);
     await writer.close();
     const mine = runner.session?.playbackSessionId ?? '';
     await runner.close({ keepSession: true });

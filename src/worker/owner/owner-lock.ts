@@ -47,6 +47,11 @@ export class OwnerLock {
     this.#renewedAt = options.clock.monotonic();
   }
 
+  /** True while nobody can say whether the lock is still ours. */
+  get doubtful(): boolean {
+    return this.#doubt;
+  }
+
   start(): void {
     this.#timer = this.#options.clock.setInterval(() => this.renewNow(), this.#intervalMs);
   }

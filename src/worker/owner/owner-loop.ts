@@ -283,6 +283,10 @@ export class OwnerLoop {
   #finish(thrown: unknown): Promise<OwnerEnd> {
     this.#lease.stop();
     if (thrown instanceof OwnerAbort) return this.#finishAsked(thrown.end);
+    // An end that cannot be written down is none: who plays waits for Redis, and for the next owner.
+    if (this.#lease.doubtful && this.#options.feed.head > 0) {
+      return this.#ending.stepDown('neither an engine nor Redis can be reached');
+    }
     const error = toAppError(thrown);
     if (error.code === 'INTERNAL')
       this.#options.logger.error('the owner failed', { error: thrown });

@@ -46,6 +46,7 @@ export async function makeOwner(
     owners,
     ownership,
     maxStreams: settings.maxStreams,
+    plays: () => session.feed.head > 0,
     clock,
   });
   const rememberedKind = await owners.kind(session.stream);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../shared/clock.js';
 import { AppError } from '../../shared/errors.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
+import { toRedisError } from '../../shared/redis/failures.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { EngineEnd } from '../contracts.js';
 import type { EngineLease, EnginePool } from '../engine/engine-pool.js';
@@ -13,6 +14,8 @@ export interface PoolSlotsOptions {
   readonly ownership: Ownership;
   /** `PROXY_MAX_STREAMS`; 0 means no limit. */
   readonly maxStreams: number;
+  /** True once the stream has had media: then it waits for Redis as it waits for an engine. */
+  readonly plays: () => boolean;
   readonly clock: Clock;
 }
 
@@ -30,6 +33,17 @@ export class PoolSlots implements EngineSlots {
   }
 
   async reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
+    try {
+      return await this.#reserve(exclude);
+    } catch (thrown) {
+      const error = toRedisError(thrown);
+      const away = error instanceof AppError && error.code === 'REDIS_UNAVAILABLE';
+      if (away && this.#options.plays()) return { none: { redis: 'away' } };
+      throw error;
+    }
+  }
+
+  async #reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
     const { pool, ownership } = this.#options;
     await this.#admitStream();
     const answer = await pool.reserve({ ...ownership, exclude });
