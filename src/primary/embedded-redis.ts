@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { Clock } from '../shared/clock.js';
 import { sleep } from '../shared/clock.js';
 import type { Logger } from '../shared/log/logger.js';
+import { memoryFor } from '../shared/ring-memory.js';
 import { redisProcessId } from './redis-probe.js';
 import { RedisProcess } from './redis-process.js';
 import type { RedisExit } from './redis-process.js';
@@ -23,7 +24,7 @@ export interface EmbeddedRedisOptions {
   readonly onRestart?: () => void;
   /** `redis-server` unless told otherwise. */
   readonly command?: string;
-  readonly maxMemoryBytes?: number;
+  readonly maxMemoryBytes: number;
 }
 
 /** The program is missing or does not run; the message says what to do. */
@@ -50,6 +51,8 @@ type EmbeddedState = (typeof EmbeddedState)[keyof typeof EmbeddedState];
 
 const LOOPBACK = '127.0.0.1';
 const MIB = 1_048_576;
+/** Redis itself, and a few streams of radio. */
+const LEAST_MEMORY = 128 * MIB;
 const READY_DEADLINE_MS = 5_000;
 const READY_POLL_MS = 20;
 const PROBE_TIMEOUT_MS = 500;
@@ -155,8 +158,7 @@ export class EmbeddedRedis {
       command: this.#options.command ?? 'redis-server',
       port: this.port,
       directory: this.#directory,
-      maxMemoryBytes:
-        this.#options.maxMemoryBytes ?? embeddedMemory(totalmem(), process.constrainedMemory()),
+      maxMemoryBytes: this.#options.maxMemoryBytes,
       databases: Math.max(DATABASES, this.#options.db + 1),
     });
     this.#process = server;
@@ -188,13 +190,21 @@ export class EmbeddedRedis {
   }
 }
 
+/** Memory that this process may use; `constrained` is the cgroup's limit (0 or huge: none). */
+export function usableMemory(
+  total = totalmem(),
+  constrained: number = process.constrainedMemory(),
+): number {
+  return constrained > 0 ? Math.min(total, constrained) : total;
+}
+
 /**
- * A quarter of the memory this process may use, from 128 MiB to 1 GiB. `constrained` is the cgroup's
- * limit (0 or beyond the machine's memory: none).
+ * `maxmemory` for so many streams with full rings, at most half of what is usable: the workers need
+ * the other half. It is a bound and takes no memory before there are chunks.
  */
-export function embeddedMemory(total: number, constrained: number): number {
-  const usable = constrained > 0 ? Math.min(total, constrained) : total;
-  return Math.floor(Math.min(Math.max(usable / 4, 128 * MIB), 1_024 * MIB));
+export function embeddedMemory(usable: number, streams: number, ringBytes: number): number {
+  const wanted = Math.max(memoryFor(streams, ringBytes), LEAST_MEMORY);
+  return Math.floor(Math.min(wanted, Math.max(usable / 2, LEAST_MEMORY)));
 }
 
 /** Milliseconds before the next try after this many failures in a row. */

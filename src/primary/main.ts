@@ -7,7 +7,7 @@ import { loadSettings } from '../shared/config/load.js';
 import type { Settings } from '../shared/config/settings.js';
 import { createLogger } from '../shared/log/winston-logger.js';
 import type { ClosableLogger } from '../shared/log/winston-logger.js';
-import { closeConnection, openControl } from '../shared/redis/connections.js';
+import { closeConnection, openControl, untilReady } from '../shared/redis/connections.js';
 import { makeKeys } from '../shared/redis/keys.js';
 import { RedisReaper } from '../shared/redis/reaper.js';
 import { provideApiKey } from './api-key.js';
@@ -15,9 +15,13 @@ import type { ApiKey } from './api-key.js';
 import { ExitCode } from './exit-codes.js';
 import { Primary } from './primary.js';
 import type { KeyChoice } from './primary.js';
+import { adviseOnMemory } from './redis-advice.js';
 import { provideRedis } from './redis-host.js';
 import { watchProcess } from './watch-process.js';
 import { workerProgram } from './worker-path.js';
+
+/** ms; nobody looks at the memory of a Redis that comes later, and the proxy runs all the same. */
+const REDIS_PATIENCE_MS = 10_000;
 
 /** Configuration, log, then Redis, key, workers, port (`Primary.start`), the ready message, signals. */
 function main(): void {
@@ -30,10 +34,16 @@ function main(): void {
     program: workerProgram(import.meta.url),
     clock: systemClock,
     log,
-    provideRedis: ({ redis }) => provideRedis(redis, systemClock, log),
+    provideRedis: (wanted) => provideRedis(wanted, systemClock, log),
     provideKey: (wanted) => keys.choose(wanted),
-    openReaper: ({ redis }) => {
+    openReaper: (used) => {
+      const { redis } = used;
       const control = openControl(redis, log);
+      const readInfo = async (): Promise<string> => {
+        await untilReady(control, REDIS_PATIENCE_MS);
+        return control.info('memory');
+      };
+      void adviseOnMemory(readInfo, used, log);
       return {
         reaper: new RedisReaper(control, makeKeys({ hashTags: redis.hashTags })),
         close: () => closeConnection(control),

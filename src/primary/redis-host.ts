@@ -1,12 +1,13 @@
 import type { Clock } from '../shared/clock.js';
-import type { RedisSettings } from '../shared/config/settings.js';
+import type { Settings } from '../shared/config/settings.js';
 import type { Logger } from '../shared/log/logger.js';
-import { EmbeddedRedis } from './embedded-redis.js';
+import { embeddedMemory, EmbeddedRedis, usableMemory } from './embedded-redis.js';
+import { expectedStreams, type StreamSettings } from './redis-advice.js';
 import { chooseRedis, needsProbe, probeRedis } from './redis-probe.js';
 
 /** The Redis that all workers use, be it ours or not. */
 export interface RedisHost {
-  readonly redis: RedisSettings;
+  readonly redis: Settings['redis'];
   /** Ends what is ours. */
   stop(): Promise<void>;
   /** The same at once: nothing may be left behind by a primary that cannot wait. */
@@ -17,10 +18,11 @@ const PROBE_TIMEOUT_MS = 1_000;
 
 /** Decides by `REDIS_EMBEDDED` and starts a server where one is needed; rejects when it cannot. */
 export async function provideRedis(
-  settings: RedisSettings,
+  all: Pick<Settings, 'redis' | StreamSettings>,
   clock: Clock,
   logger: Logger,
 ): Promise<RedisHost> {
+  const settings = all.redis;
   const answer = needsProbe(settings)
     ? await probeRedis(settings.host, settings.port, PROBE_TIMEOUT_MS)
     : null;
@@ -29,8 +31,11 @@ export async function provideRedis(
     return { redis: settings, stop: () => Promise.resolve(), kill: () => undefined };
   }
   const { preferredPort, why } = choice;
-  const embedded = await EmbeddedRedis.start({ logger, clock, preferredPort, db: settings.db });
-  logger.info('running an embedded Redis', { port: embedded.port, why });
+  const streams = expectedStreams(all);
+  const maxMemoryBytes = embeddedMemory(usableMemory(), streams, all.bufferMaxBytes);
+  const { db } = settings;
+  const embedded = await EmbeddedRedis.start({ logger, clock, preferredPort, db, maxMemoryBytes });
+  logger.info('running an embedded Redis', { port: embedded.port, why, maxMemoryBytes });
   return {
     redis: { ...settings, url: embedded.url },
     stop: () => embedded.stop(),

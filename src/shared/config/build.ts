@@ -33,6 +33,7 @@ export function buildSettings(values: Values, inputs: BuildInputs): Settings {
     flushMs: values.PROXY_BUFFER_FLUSH_MS,
     bufferTtlMs: values.PROXY_BUFFER_TTL,
     bufferMaxBytes: values.PROXY_BUFFER_MAX_BYTES,
+    bufferTotalBytes: values.PROXY_BUFFER_TOTAL_BYTES,
     joinBehindMs: values.PROXY_JOIN_BEHIND,
     clientTtlMs: values.PROXY_CLIENT_TTL,
     heartbeatMs: values.PROXY_HEARTBEAT_INTERVAL,

@@ -1,3 +1,4 @@
+import { footprint } from '../ring-memory.js';
 import type { ConfigFault } from './config-error.js';
 import type { Values, VariableName } from './schema.js';
 
@@ -26,6 +27,13 @@ const CHECKS: readonly CrossCheck[] = [
     names: ['PROXY_BUFFER_MAX_BYTES', 'PROXY_BUFFER_CHUNK_SIZE'],
     broken: (values) => values.PROXY_BUFFER_MAX_BYTES < 2 * values.PROXY_BUFFER_CHUNK_SIZE,
     message: 'must hold two chunks of PROXY_BUFFER_CHUNK_SIZE at least',
+  },
+  {
+    names: ['PROXY_BUFFER_TOTAL_BYTES', 'PROXY_BUFFER_MAX_BYTES'],
+    broken: (values) =>
+      values.PROXY_BUFFER_TOTAL_BYTES > 0 &&
+      values.PROXY_BUFFER_TOTAL_BYTES < footprint(values.PROXY_BUFFER_MAX_BYTES),
+    message: "must hold one ring of PROXY_BUFFER_MAX_BYTES and Redis' overhead of 15 %, or be 0",
   },
   {
     names: ['REDIS_EMBEDDED', 'REDIS_URL', 'REDIS_HOST'],

@@ -84,6 +84,12 @@ export const VARIABLES = {
     unit: 'bytes',
     doc: 'Ring bytes per stream; the oldest chunks go first.',
   },
+  PROXY_BUFFER_TOTAL_BYTES: {
+    format: integer(0, 16_384 * 1_024 * MIB),
+    default: '0',
+    unit: 'bytes',
+    doc: 'Memory of Redis for all rings together; a stream that would not fit is refused. 0: nine tenths of `maxmemory`, no bound where Redis has none.',
+  },
   PROXY_JOIN_BEHIND: {
     format: seconds(0, HOUR),
     default: '2',

@@ -16,6 +16,8 @@ export interface Settings {
   readonly flushMs: number;
   readonly bufferTtlMs: number;
   readonly bufferMaxBytes: number;
+  /** Memory of Redis for all rings; 0 means that only its `maxmemory` bounds. */
+  readonly bufferTotalBytes: number;
   readonly joinBehindMs: number;
 
   readonly clientTtlMs: number;

@@ -21,6 +21,8 @@ export interface Keys {
   /** Sorted sets of leases by expiry (ms), kept only where a limit is set: admission counts them. */
   readonly admittedClients: string;
   readonly admittedStreams: string;
+  /** Hash: stream → `expiry,bytes reserved,bytes held` of its ring. */
+  readonly admittedBytes: string;
   /** Pattern that finds every key of every stream. */
   readonly streamPattern: string;
   /** The stream id in a key of a stream, or `null`. */
@@ -96,6 +98,7 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
     },
     admittedClients: `${PREFIX}:admitted:clients`,
     admittedStreams: `${PREFIX}:admitted:streams`,
+    admittedBytes: `${PREFIX}:admitted:bytes`,
     streamPattern: `${PREFIX}:stream:*`,
     streamOf: (key) => (STREAM_KEY.exec(key)?.[1] ?? null) as StreamId | null,
   };

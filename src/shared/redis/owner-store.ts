@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
 import { STORY_LENGTH, type StoryEntry } from '../inspect/story.js';
+import { RING_SHARE } from '../ring-memory.js';
 import type { StreamEvent } from './events.js';
 import type { Keys } from './keys.js';
 import { defineScript, type Script, type ScriptArg } from './scripts.js';
@@ -31,6 +32,22 @@ export type RenewAnswer =
   | { readonly outcome: 'gone' }
   | { readonly outcome: 'lost' };
 
+/** All in bytes of Redis' memory. */
+export interface RingRequest {
+  readonly wanted: number;
+  readonly held: number;
+  /** `PROXY_BUFFER_TOTAL_BYTES`; 0: only Redis' `maxmemory` bounds. */
+  readonly total: number;
+  /** A stream that runs is never refused. */
+  readonly runs: boolean;
+}
+
+export interface RingAnswer {
+  readonly reserved: boolean;
+  /** Bytes that were free; -1 without any bound. */
+  readonly free: number;
+}
+
 export type Metadata = Readonly<Record<string, string | number>>;
 
 export interface LockTimes {
@@ -55,7 +72,8 @@ export class OwnerStore {
     | 'tell'
     | 'beginStop'
     | 'end'
-    | 'admit',
+    | 'admit'
+    | 'reserveRing',
     Script
   >;
 
@@ -76,6 +94,7 @@ export class OwnerStore {
       beginStop: define('beginStop-5'),
       end: define('endStream-2'),
       admit: define('admit-1'),
+      reserveRing: define('reserveRing-1'),
     };
   }
 
@@ -267,6 +286,7 @@ export class OwnerStore {
       .pipeline()
       .srem(this.#keys.streams, stream)
       .zrem(this.#keys.admittedStreams, stream)
+      .hdel(this.#keys.admittedBytes, stream)
       .lpush(this.#keys.history, entry)
       .ltrim(this.#keys.history, 0, HISTORY_LENGTH - 1)
       .pexpire(this.#keys.history, HISTORY_LIFE_MS)
@@ -290,6 +310,17 @@ export class OwnerStore {
   async admit(stream: StreamId, limit: number, now: number): Promise<boolean> {
     const args = [stream, limit, now, this.#times.keepMs];
     return (await this.#scripts.admit([this.#keys.admittedStreams], args)) === 1;
+  }
+
+  /** Keeps memory of Redis free for a ring; see `reserveRing-1.lua`. */
+  async reserveRing(stream: StreamId, request: RingRequest): Promise<RingAnswer> {
+    const { wanted, held, total, runs } = request;
+    const args = [stream, wanted, held, RING_LIFE_MS, total, RING_SHARE, runs ? '1' : '0'];
+    const [code, free] = (await this.#scripts.reserveRing([this.#keys.admittedBytes], args)) as [
+      number,
+      number,
+    ];
+    return { reserved: code === 1, free };
   }
 
   /** The reason an engine gave for refusing this content a moment ago, or `null`. */
@@ -316,6 +347,8 @@ const HISTORY_LENGTH = 100;
 const HISTORY_LIFE_MS = 24 * 3_600_000;
 /** Spec 4: a refused content is remembered for 30 s. */
 const REFUSAL_LIFE_MS = 30_000;
+/** Three renewals of the engine's slot, with which it is renewed; a takeover says it anew. */
+const RING_LIFE_MS = 30_000;
 const KIND_LIFE_MS = 30 * 24 * 3_600_000;
 
 function flat(fields: Metadata): ScriptArg[] {

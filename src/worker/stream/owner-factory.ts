@@ -4,6 +4,7 @@ import type { WorkerId } from '../../shared/ids.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
+import type { RingFill } from '../../shared/ring-memory.js';
 import type { ContentSelector, MovableReader } from '../contracts.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import { stopSession } from '../engine/stop-session.js';
@@ -46,6 +47,9 @@ export async function makeOwner(
     owners,
     ownership,
     maxStreams: settings.maxStreams,
+    totalBytes: settings.bufferTotalBytes,
+    bounds: { maxBytes: settings.bufferMaxBytes, ttlMs: settings.bufferTtlMs },
+    ring: () => fillOf(session),
     plays: () => session.feed.head > 0,
     clock,
   });
@@ -79,6 +83,11 @@ export async function makeOwner(
     onStarted: () => metrics.engineStarted(),
     onStopped: () => metrics.engineStopped(),
   });
+}
+
+function fillOf({ feed }: StreamSession): RingFill {
+  const marks = feed.marks();
+  return { bytes: feed.bytes, spanMs: (marks.at(-1)?.at ?? 0) - (marks[0]?.at ?? 0) };
 }
 
 /** What Redis has of the ring and this worker has not read yet: the numbering goes on behind it. */

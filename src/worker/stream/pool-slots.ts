@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../shared/clock.js';
 import { AppError } from '../../shared/errors.js';
+import { footprint, ringNeed, type RingBounds, type RingFill } from '../../shared/ring-memory.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
 import { toRedisError } from '../../shared/redis/failures.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
@@ -14,6 +15,11 @@ export interface PoolSlotsOptions {
   readonly ownership: Ownership;
   /** `PROXY_MAX_STREAMS`; 0 means no limit. */
   readonly maxStreams: number;
+  /** `PROXY_BUFFER_TOTAL_BYTES`; 0 means that only Redis' memory bounds. */
+  readonly totalBytes: number;
+  readonly bounds: RingBounds;
+  /** What the stream's ring has come to. */
+  readonly ring: () => RingFill;
   /** True once the stream has had media: then it waits for Redis as it waits for an engine. */
   readonly plays: () => boolean;
   readonly clock: Clock;
@@ -46,6 +52,7 @@ export class PoolSlots implements EngineSlots {
   async #reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
     const { pool, ownership } = this.#options;
     await this.#admitStream();
+    await this.#admitRing();
     const answer = await pool.reserve({ ...ownership, exclude });
     if (!answer.ok) return { none: answer.reasons };
     return this.#hold(answer.lease);
@@ -87,10 +94,22 @@ export class PoolSlots implements EngineSlots {
     if (this.#lease === null) return;
     try {
       await this.#options.pool.renew(this.#lease);
+      await this.#admitRing();
       await this.#admitStream();
     } catch {
       // Redis is away or the limit was lowered: a stream that runs keeps its slot.
     }
+  }
+
+  /** Before Redis is full: a new stream is refused, one that plays only tells what it needs. */
+  async #admitRing(): Promise<void> {
+    const { owners, ownership, bounds, ring, totalBytes, plays } = this.#options;
+    const fill = ring();
+    const wanted = footprint(ringNeed(fill, bounds));
+    const { reserved, free } = await owners.reserveRing(ownership.stream, {
+      ...{ wanted, held: footprint(fill.bytes), total: totalBytes, runs: plays() },
+    });
+    if (!reserved) throw new AppError('REDIS_FULL', { needed: wanted, free });
   }
 
   async #admitStream(): Promise<void> {

@@ -189,6 +189,7 @@ describe('EmbeddedRedis', () => {
       const { silentLogger } = await import(${JSON.stringify(fileURLToPath(new URL('log/silent-logger.ts', helpers)))});
       const redis = await EmbeddedRedis.start({
         logger: silentLogger, clock: systemClock, preferredPort: ${String(await unusedPort())}, db: 0,
+        maxMemoryBytes: 134217728,
       });
       console.log(redis.pid, redis.port);
     `;

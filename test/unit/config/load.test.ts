@@ -49,6 +49,7 @@ describe('loadSettings', () => {
       flushMs: 100,
       bufferTtlMs: 60_000,
       bufferMaxBytes: 67_108_864,
+      bufferTotalBytes: 0,
       joinBehindMs: 2000,
       ghostMs: 50_000,
       graceMs: 5000,

@@ -1,7 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { backoffMs, embeddedMemory } from '../../../src/primary/embedded-redis.js';
+import { backoffMs, embeddedMemory, usableMemory } from '../../../src/primary/embedded-redis.js';
+import { expectedStreams, memoryAdvice } from '../../../src/primary/redis-advice.js';
+import { streamsThatFit } from '../../../src/shared/ring-memory.js';
+import type { Settings } from '../../../src/shared/config/settings.js';
+import { testSettings } from '../../helpers/settings.js';
 import { chooseRedis, needsProbe } from '../../../src/primary/redis-probe.js';
 import type { ProbeAnswer } from '../../../src/primary/redis-probe.js';
 import type { RedisSettings } from '../../../src/shared/config/settings.js';
@@ -51,21 +55,72 @@ describe('chooseRedis', () => {
   });
 });
 
-describe('embeddedMemory', () => {
-  it('is a quarter of what may be used, from 128 MiB to 1 GiB', () => {
-    expect(embeddedMemory(2 * GIB, 0)).to.equal(GIB / 2);
-    expect(embeddedMemory(64 * GIB, 2 ** 64)).to.equal(GIB);
-    expect(embeddedMemory(64 * GIB, 2 * GIB)).to.equal(GIB / 2);
-    expect(embeddedMemory(GIB / 4, 0)).to.equal(GIB / 8);
+describe('the memory of the embedded Redis', () => {
+  const MIB = 1_048_576;
+  const RING = 64 * MIB;
+
+  it('holds the full rings of all streams that are configured', () => {
+    const memory = embeddedMemory(64 * GIB, 40, RING);
+    expect(memory).to.be.greaterThan(40 * RING);
+    expect(streamsThatFit(memory, RING)).to.equal(40);
+  });
+
+  it('leaves half of what may be used to the workers, and is never less than 128 MiB', () => {
+    expect(usableMemory(4 * GIB, 0)).to.equal(4 * GIB);
+    expect(usableMemory(4 * GIB, 2 ** 64)).to.equal(4 * GIB);
+    expect(usableMemory(64 * GIB, 2 * GIB)).to.equal(2 * GIB);
+    expect(embeddedMemory(2 * GIB, 40, RING)).to.equal(GIB);
+    expect(embeddedMemory(GIB / 8, 40, RING)).to.equal(128 * MIB);
+    expect(embeddedMemory(2 * GIB, 1, MIB)).to.equal(128 * MIB);
     fc.assert(
-      fc.property(
-        fc.double({ min: 0, noNaN: true }),
-        fc.double({ min: 0, noNaN: true }),
-        (a, b) => {
-          expect(embeddedMemory(a, b)).to.be.within(GIB / 8, GIB);
-        },
-      ),
+      fc.property(fc.nat(2 ** 40), fc.nat(10_000), fc.nat(2 ** 34), (usable, streams, ring) => {
+        const least = 128 * MIB;
+        expect(embeddedMemory(usable, streams, ring)).to.be.within(
+          least,
+          Math.max(usable / 2, least),
+        );
+      }),
     );
+  });
+});
+
+describe('the advice on memory', () => {
+  const info = (maxMemory: number, policy: string): string =>
+    `# Memory\r\nused_memory:1\r\nmaxmemory:${String(maxMemory)}\r\nmaxmemory_policy:${policy}\r\n`;
+  const settings = (changes: Partial<Settings> = {}): Settings =>
+    testSettings({ bufferTotalBytes: 0, maxStreams: 10, ...changes });
+  const levels = (text: string, changes?: Partial<Settings>): string[] =>
+    memoryAdvice(text, settings(changes)).map(({ level }) => level);
+
+  it('warns of a policy that may evict locks, where there is a bound at all', () => {
+    for (const policy of ['allkeys-lru', 'volatile-ttl', 'allkeys-random']) {
+      expect(levels(info(64 * GIB, policy))).to.deep.equal(['warn']);
+    }
+    expect(levels(info(64 * GIB, 'noeviction'))).to.deep.equal([]);
+    expect(levels(info(0, 'allkeys-lru'), { bufferTotalBytes: GIB })).to.deep.equal([]);
+  });
+
+  it('says what fits where the rings of all streams do not, and warns where not one does', () => {
+    const [advice] = memoryAdvice(info(GIB, 'noeviction'), settings({ maxStreams: 40 }));
+    expect(advice).to.deep.include({ level: 'info' });
+    expect(advice?.fields).to.include({ streamsThatFit: 12, streamsConfigured: 40 });
+    expect(levels(info(GIB / 32, 'noeviction'))).to.deep.equal(['warn']);
+  });
+
+  it('says that nothing bounds the rings where nothing does', () => {
+    expect(levels(info(0, 'noeviction'))).to.deep.equal(['info']);
+  });
+
+  it('expects as many streams as are allowed, or as the engines carry', () => {
+    const engine = { id: 'a', host: 'h', port: 1, forwarded: false };
+    const engines = [
+      { ...engine, max: 3 },
+      { ...engine, id: 'b', max: null },
+    ];
+    expect(expectedStreams(settings({ maxStreams: 7, engines }))).to.equal(7);
+    const each = { maxStreams: 0, maxStreamsPerEngine: 4 };
+    expect(expectedStreams(settings({ ...each, engines }))).to.equal(7);
+    expect(expectedStreams(settings({ ...each, engines: [] }))).to.equal(16);
   });
 });
 

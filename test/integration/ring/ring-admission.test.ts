@@ -1,0 +1,107 @@
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
+import { makeKeys } from '../../../src/shared/redis/keys.js';
+import { OwnerStore, type RingRequest } from '../../../src/shared/redis/owner-store.js';
+import { startRedis, type TestRedis } from '../../helpers/redis-server.js';
+
+const MB = 1_000_000;
+const keys = makeKeys({ hashTags: false });
+const id = (n: number): StreamId => n.toString(16).padStart(40, '0') as StreamId;
+
+describe('the admission of rings by the memory of Redis', () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let owners: OwnerStore;
+
+  before(async () => {
+    server = await startRedis({ args: ['--maxmemory', '40mb'] });
+    redis = new Redis(server.url);
+    owners = storeOn(redis);
+  });
+  after(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+  beforeEach(async () => {
+    await redis.flushall();
+    await redis.config('SET', 'maxmemory', '40mb');
+  });
+
+  const ask = (n: number, changes: Partial<RingRequest> = {}, store = owners) =>
+    store.reserveRing(id(n), { wanted: 8 * MB, held: 0, total: 0, runs: false, ...changes });
+  const admitted = async (count: number): Promise<number> => {
+    const answers = await Promise.all(Array.from({ length: count }, (_, n) => ask(n)));
+    return answers.filter(({ reserved }) => reserved).length;
+  };
+
+  it('gives as many streams a ring as fit, also when they all come at once', async () => {
+    expect(await admitted(20)).to.equal(4);
+    const refused = await ask(20);
+    expect(refused.reserved).to.equal(false);
+    expect(refused.free).to.be.within(0, 8 * MB);
+  });
+
+  it('gives the memory of a stream that ended to another one', async () => {
+    await admitted(20);
+    await owners.remember(id(0), '{}');
+    expect(await ask(21)).to.include({ reserved: true });
+  });
+
+  it('forgets a stream whose owner is gone', async () => {
+    await admitted(20);
+    await redis.hset(keys.admittedBytes, id(0), `1,${String(8 * MB)},0`);
+    expect(await ask(21)).to.include({ reserved: true });
+  });
+
+  it('counts what else is in this Redis, and rings only once', async () => {
+    await redis.setrange('somebody:else', 15 * MB, 'x');
+    expect(await admitted(20)).to.equal(2);
+    await redis.del('somebody:else');
+    // As large as two of the rings say they are.
+    await redis.setrange('the:rings', 15 * MB, 'x');
+    for (const n of [0, 1]) await ask(n, { held: 7.5 * MB });
+    const more = [await ask(2), await ask(3), await ask(4)];
+    expect(more.map(({ reserved }) => reserved)).to.deep.equal([true, true, false]);
+  });
+
+  it('makes room when a stream turns out to be slow', async () => {
+    await admitted(20);
+    await ask(0, { wanted: MB });
+    expect(await ask(21, { wanted: 6 * MB })).to.include({ reserved: true });
+  });
+
+  it('refuses no stream that runs, and none that has its ring', async () => {
+    await admitted(20);
+    expect(await ask(0, { wanted: 20 * MB })).to.include({ reserved: true });
+    expect(await ask(30, { runs: true })).to.include({ reserved: true });
+    expect(await ask(31)).to.include({ reserved: false });
+  });
+
+  it('knows no bound where neither Redis nor the settings have one', async () => {
+    await redis.config('SET', 'maxmemory', '0');
+    expect(await ask(1, { wanted: 1e15 })).to.deep.equal({ reserved: true, free: -1 });
+    expect(await ask(2, { wanted: 8 * MB, total: 1e15 + 10 * MB })).to.include({ reserved: true });
+    expect(await ask(3, { wanted: 8 * MB, total: 1e15 + 10 * MB })).to.deep.equal({
+      reserved: false,
+      free: 2 * MB,
+    });
+  });
+
+  it('goes by the settings alone where it may not ask Redis', async () => {
+    await redis.call('ACL', 'SETUSER', 'humble', 'on', '>secret', '~*', '&*', '+@all', '-info');
+    const humble = new Redis(server.url, { username: 'humble', password: 'secret' });
+    try {
+      const store = storeOn(humble);
+      expect(await ask(1, { wanted: 1e12 }, store)).to.deep.equal({ reserved: true, free: -1 });
+      expect(await ask(2, { total: MB }, store)).to.include({ reserved: false });
+    } finally {
+      humble.disconnect();
+    }
+  });
+});
+
+function storeOn(redis: Redis): OwnerStore {
+  const times = { lockMs: 1_000, keepMs: 5_000 };
+  return new OwnerStore({ redis, keys, worker: 'h:1:aa' as WorkerId, times });
+}
