@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import { Socket, type OnReadOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
 /** What is used of libuv's handle of a TCP connection, as `lib/net.js` of Node 20 uses it. */
@@ -10,7 +10,7 @@ interface ReadingHandle {
 /**
  * Takes a TCP connection out of its socket object before another byte is read from it, and returns
  * it in a new one that does not read: `process.send` carries it to another process from there, or
- * `resume` goes on here. What had been read stays in the old object, which is without a connection
+ * `resume` goes on here, into the memory of `onread` where that is given. What had been read stays in the old object, which is without a connection
  * from now on: destroying it closes nothing. `null`, and nothing is changed, for TLS, while bytes
  * are queued for sending, when the socket is closed, and where Node has no such handle.
  *
@@ -19,7 +19,7 @@ interface ReadingHandle {
  * lost one read of 64 KB), and `process.send` leaves the handle reading until the receiver has
  * confirmed, with nobody to take the bytes.
  */
-export function takeConnection(socket: Socket): Socket | null {
+export function takeConnection(socket: Socket, onread?: OnReadOpts): Socket | null {
   if (socket.destroyed || socket.writableLength > 0 || socket instanceof TLSSocket) return null;
   const holder = socket as unknown as { _handle?: unknown };
   const handle = holder._handle;
@@ -29,7 +29,8 @@ export function takeConnection(socket: Socket): Socket | null {
   holder._handle = null;
   // The first two options are not documented; the second one keeps it from reading.
   const options = { handle, pauseOnCreate: true, readable: true, writable: true };
-  return new Socket(options);
+  const reading = { ...options, ...(onread && { onread }) };
+  return new Socket(reading);
 }
 
 function isReadingHandle(value: unknown): value is ReadingHandle {

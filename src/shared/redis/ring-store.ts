@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { StreamId, WorkerId } from '../ids.js';
+import { defineBulkScript } from './bulk-script.js';
 import type { Keys, StreamKeys } from './keys.js';
-import { defineScript, type Script, type ScriptArg } from './scripts.js';
+import type { Script, ScriptArg } from './scripts.js';
 
 /** The few bytes that describe a chunk: the value in `buffer:marks` and the notice itself. */
 export interface WireMark {
@@ -59,7 +60,7 @@ export class RingStore {
     this.#worker = options.worker;
     this.#chunkLifeMs = options.chunkLifeMs;
     this.#keepMs = options.keepMs;
-    this.#append = defineScript(this.#data, 'appendChunk-7');
+    this.#append = defineBulkScript(this.#data, 'appendChunk-7');
   }
 
   /** False when the term is over: Redis refused the chunk. */

@@ -8,14 +8,19 @@ export type Script = (keys: readonly string[], args: readonly ScriptArg[]) => Pr
 
 type Command = (...args: ScriptArg[]) => Promise<unknown>;
 
+/** The text of `lua/<file>.lua`, and the number of fixed keys that its name ends with. */
+export function readScript(file: string): { readonly lua: string; readonly fixedKeys: number } {
+  const lua = readFileSync(fileURLToPath(new URL(`lua/${file}.lua`, import.meta.url)), 'utf8');
+  return { lua, fixedKeys: Number(/-(\d+)$/.exec(file)?.[1]) };
+}
+
 /**
  * Loads `lua/<file>.lua` as a command of this connection (EVALSHA, with EVAL where it is not yet
  * known). The number in the file's name is the number of fixed keys; more may follow them.
  */
 export function defineScript(redis: Redis, file: string): Script {
   const name = `ace_${file.replace(/-\d+$/, '')}`;
-  const lua = readFileSync(fileURLToPath(new URL(`lua/${file}.lua`, import.meta.url)), 'utf8');
-  const fixedKeys = Number(/-(\d+)$/.exec(file)?.[1]);
+  const { lua, fixedKeys } = readScript(file);
   redis.defineCommand(name, { lua });
   const command = (redis as unknown as Record<string, Command>)[name]?.bind(redis);
   return (keys, args) => {

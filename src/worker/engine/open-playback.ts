@@ -14,7 +14,7 @@ import { networkFault } from './engine-request.js';
 import { HttpFailure, openHttp, type HttpAnswer } from './http-door.js';
 import { PlaybackReader, type ReaderSettings } from './playback-reader.js';
 import { PrebufferWatch } from './prebuffer-watch.js';
-import { RawBody } from './raw-body.js';
+import { DirectBody, RawBody } from './raw-body.js';
 
 /** One is usual, `/ace/r/…` to `/content/…` (engine-api 1.3, 13.5). */
 const MAX_REDIRECTS = 5;
@@ -66,7 +66,7 @@ export async function openPlayback(
   );
   try {
     const answer = await followRedirects(session, watch.signal, options);
-    return new PlaybackReader(answer, options, clock);
+    return new PlaybackReader(new DirectBody(answer), options, clock);
   } catch (thrown) {
     throw thrown instanceof HttpFailure ? networkFault(thrown, session.engine.id) : thrown;
   } finally {

@@ -1,3 +1,5 @@
+import { adjoin, SEGMENT_BYTES } from './read-segments.js';
+
 /** Bytes that wait to be cut: slices of what came in, copied once at most. */
 export class PacketQueue {
   #segments: Buffer[] = [];
@@ -10,8 +12,11 @@ export class PacketQueue {
 
   push(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    this.#segments.push(bytes);
     this.#length += bytes.length;
+    const last = this.#segments.at(-1);
+    const joined = last === undefined ? null : adjoin(last, bytes);
+    if (joined === null) this.#segments.push(bytes);
+    else this.#segments[this.#segments.length - 1] = joined;
   }
 
   clear(): void {
@@ -33,14 +38,15 @@ export class PacketQueue {
     }
     this.#length -= size - missing;
     const only = taken.length === 1 ? taken[0] : undefined;
-    return only !== undefined && fillsItsMemory(only) ? only : Buffer.concat(taken);
+    return only !== undefined && mayBeKept(only) ? only : Buffer.concat(taken);
   }
 }
 
 /**
- * A small slice in the ring would keep the socket's whole read buffer alive: at 100 ms a chunk,
- * sixty seconds of a 100 kbit/s radio would hold 38 MB.
+ * A small slice in the ring would keep the whole memory that it lies in alive. A segment is full of
+ * such slices, one behind the other; any other memory is worth it when half of it is in the slice.
  */
-function fillsItsMemory(slice: Buffer): boolean {
-  return slice.length * 2 >= slice.buffer.byteLength;
+function mayBeKept(slice: Buffer): boolean {
+  const { byteLength } = slice.buffer;
+  return byteLength === SEGMENT_BYTES || slice.length * 2 >= byteLength;
 }

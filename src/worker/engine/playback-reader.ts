@@ -8,6 +8,7 @@ import {
 } from '../contracts.js';
 import { classifyNetworkFailure, printable } from './engine-fault.js';
 import type { BodySource, HttpFailure } from './http-door.js';
+import { adjoin } from './read-segments.js';
 
 /** ms; small reads wait this long for company before they are handed over. */
 const GATHER_MS = 20;
@@ -36,8 +37,7 @@ export class PlaybackReader implements MovableReader {
   readonly #clock: Clock;
   #state: ReaderState = ReaderState.Ready;
   #handlers: Handlers | null = null;
-  #gathered: Buffer[] = [];
-  #gatheredBytes = 0;
+  #gathered: Buffer | null = null;
   #gatherTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
   #lastByteAt = 0;
@@ -77,9 +77,10 @@ export class PlaybackReader implements MovableReader {
   #take(bytes: Buffer): void {
     if (this.#state !== ReaderState.Reading) return;
     this.#lastByteAt = this.#clock.monotonic();
-    this.#gathered.push(bytes);
-    this.#gatheredBytes += bytes.length;
-    if (this.#gatheredBytes >= this.#settings.readBytes) {
+    const before = this.#gathered;
+    this.#gathered =
+      before === null ? bytes : (adjoin(before, bytes) ?? Buffer.concat([before, bytes]));
+    if (this.#gathered.length >= this.#settings.readBytes) {
       this.#handOver();
     } else {
       this.#gatherTimer ??= this.#clock.setTimeout(() => this.#handOver(), GATHER_MS);
@@ -89,12 +90,9 @@ export class PlaybackReader implements MovableReader {
   #handOver(): void {
     clearTimeout(this.#gatherTimer);
     this.#gatherTimer = undefined;
-    const [only, ...more] = this.#gathered;
-    if (only === undefined) return;
-    const bytes = more.length === 0 ? only : Buffer.concat(this.#gathered, this.#gatheredBytes);
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
-    this.#handlers?.onData(bytes);
+    const bytes = this.#gathered;
+    this.#gathered = null;
+    if (bytes !== null) this.#handlers?.onData(bytes);
   }
 
   #armStall(ms: number): void {
@@ -131,8 +129,7 @@ export class PlaybackReader implements MovableReader {
   #enterClosed(): void {
     this.#state = ReaderState.Closed;
     this.#clearTimers();
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
+    this.#gathered = null;
     this.#handlers = null;
   }
 

@@ -1,4 +1,5 @@
 import { PACKET_SIZE, SYNC_BYTE } from '../../shared/mpegts/packet.js';
+import { adjoin } from './read-segments.js';
 
 /** Sync bytes at 188 bytes' distance before a grid is believed: three meet by chance in 64 KiB. */
 const GRID_PACKETS = 5;
@@ -67,6 +68,8 @@ export class TsSync {
     const rest = this.#rest;
     if (rest.length === 0) return bytes;
     this.#rest = Buffer.alloc(0);
+    const whole = adjoin(rest, bytes);
+    if (whole !== null) return whole;
     const missing = PACKET_SIZE - rest.length;
     if (this.#locked && bytes[missing] === SYNC_BYTE) {
       runs.push(Buffer.concat([rest, bytes.subarray(0, missing)]));
@@ -100,9 +103,9 @@ export class TsSync {
     return found;
   }
 
-  /** Copies, because a slice would hold on to the socket's whole 64 KiB buffer (style 5.2.8). */
+  /** A slice, and no copy: what comes next may lie right behind it. */
   #keep(input: Buffer, from: number): number {
-    this.#rest = Buffer.from(input.subarray(from));
+    this.#rest = input.subarray(from);
     return input.length;
   }
 }
