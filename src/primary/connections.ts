@@ -7,6 +7,7 @@ import type {
   RingPosition,
   WorkerMessage,
 } from '../shared/ipc/messages.js';
+import type { Share } from './gather-policy.js';
 
 /** How far a connection has come, as its worker told. */
 export type Phase =
@@ -119,6 +120,20 @@ export class ConnectionTable {
 
   ofWorker(worker: number): Connection[] {
     return [...(this.#byWorker.get(worker) ?? [])].flatMap((id) => this.#all.get(id) ?? []);
+  }
+
+  /** Playing clients by stream and worker. */
+  shares(): Share[] {
+    const shares = new Map<string, { -readonly [K in keyof Share]: Share[K] }>();
+    for (const { worker, phase } of this.#all.values()) {
+      if (worker === null || phase.kind !== 'playing') continue;
+      const { stream } = phase.session;
+      const name = `${stream} ${String(worker)}`;
+      const share = shares.get(name) ?? { stream, worker, clients: 0 };
+      share.clients += 1;
+      shares.set(name, share);
+    }
+    return [...shares.values()];
   }
 
   /** Notes a deal and returns its number. */

@@ -7,6 +7,7 @@ import type { Logger } from '../shared/log/logger.js';
 import type { Connection, ConnectionMessage, Errand } from './connections.js';
 import { ConnectionTable, rescueOf } from './connections.js';
 import { chooseWorker } from './deal-policy.js';
+import type { Share } from './gather-policy.js';
 import { endSocket, refuse } from './refusal.js';
 
 /** What the dealer needs of a worker; `WorkerHandle` is one. */
@@ -59,6 +60,11 @@ export class Dealer {
     return this.#table.count(pid);
   }
 
+  /** Playing clients by stream and worker. */
+  shares(): Share[] {
+    return this.#table.shares();
+  }
+
   /** A TCP connection that was just accepted. */
   accept(socket: Socket): void {
     // A handle that is never read reports nothing, but a write of ours (a refusal) may fail.
@@ -95,7 +101,10 @@ export class Dealer {
         const connection = this.#table.of(pid, message.connection);
         if (connection === null) return;
         this.#table.handOver(connection, message.session);
-        this.#place(connection, { type: 'adopt', session: message.session, torn: false }, true);
+        const errand = { type: 'adopt', session: message.session, torn: false } as const;
+        const wanted = this.#deps.serving().find((target) => target.pid === message.to);
+        if (wanted !== undefined) this.#deal(wanted, connection, errand, true);
+        else this.#place(connection, errand, true);
         return;
       }
     }

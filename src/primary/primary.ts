@@ -10,6 +10,7 @@ import { Dealer } from './dealer.js';
 import { planDrain, runDrain } from './drain.js';
 import type { DrainStep } from './drain.js';
 import { ExitCode } from './exit-codes.js';
+import { Gatherer } from './gatherer.js';
 import { Listener } from './listener.js';
 import { MetricsCollector } from './metrics-collector.js';
 import type { RedisHost } from './redis-host.js';
@@ -60,6 +61,7 @@ export class Primary {
   readonly #listener: Listener;
   readonly #dealer: Dealer;
   readonly #metrics: MetricsCollector;
+  readonly #gatherer: Gatherer;
   readonly #streams: StreamRouter;
   #settings: Settings;
   #redis: RedisHost | null = null;
@@ -81,6 +83,12 @@ export class Primary {
     const onOrphan = (worker: WorkerId, stream: OwnedStream): void =>
       this.#supervisor?.reap(worker, [stream]);
     this.#streams = new StreamRouter({ serving, onOrphan, log });
+    this.#gatherer = new Gatherer({
+      ...{ serving, clock, log },
+      shares: () => this.#dealer.shares(),
+      connections: (pid) => this.#dealer.count(pid),
+      limit: () => this.#settings.gather,
+    });
     this.#metrics = new MetricsCollector({ serving, statuses: () => this.#statuses(), clock });
   }
 
@@ -234,6 +242,7 @@ export class Primary {
     if (this.#ended) return;
     this.#ended = true;
     this.#metrics.close();
+    this.#gatherer.close();
     this.#listener.close();
     this.#deps.onEnd(code);
   }

@@ -20,7 +20,13 @@ export interface ReloadDeps {
 }
 
 /** Settings that the primary itself lives by: they change with a restart only. */
-const FIXED = ['host', 'port', 'redis', 'log'] as const satisfies readonly (keyof Settings)[];
+const FIXED = [
+  'host',
+  'port',
+  'redis',
+  'log',
+  'gather',
+] as const satisfies readonly (keyof Settings)[];
 
 /** Names of the fixed settings that differ. */
 export function ignoredChanges(running: Settings, wanted: Settings): string[] {
@@ -29,8 +35,8 @@ export function ignoredChanges(running: Settings, wanted: Settings): string[] {
 
 /** The new settings with the old values of what cannot change while the primary runs. */
 export function mergeSettings(running: Settings, wanted: Settings): Settings {
-  const { host, port, redis, log } = running;
-  return Object.freeze({ ...wanted, host, port, redis, log });
+  const { host, port, redis, log, gather } = running;
+  return Object.freeze({ ...wanted, host, port, redis, log, gather });
 }
 
 /**

@@ -1,12 +1,11 @@
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
 import { withDeadline } from '../shared/deadline.js';
-import type { ClientSession } from './client/client-session.js';
+import { giveClient } from './give-client.js';
 import type { FedServer } from './http/server.js';
 import type { ConnectionLedger } from './lifecycle/connection-ledger.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
 import type { StreamRegistry } from './stream/stream-registry.js';
-import type { StreamSession } from './stream/stream-session.js';
 
 export interface DrainStep {
   readonly name: string;
@@ -23,8 +22,6 @@ export interface DrainDeps {
   readonly steps: readonly DrainStep[];
 }
 
-/** ms that one client gets to take what is queued before it is handed over. */
-const DETACH_MS = 3_000;
 /** Part of the time that clients and streams may take; the rest is for the steps. */
 const STREAMS_SHARE = 0.7;
 const STEP_MS = 1_000;
@@ -43,7 +40,7 @@ export class Drain {
     this.#running = true;
     const { link, ledger, registry, server, logger } = this.#deps;
     const streams = handover
-      ? registry.handOver((session, client) => this.#give(session, client))
+      ? registry.handOver((session, client) => giveClient(ledger, session, client))
       : registry.shutdown();
     await this.#step('streams', streams, deadlineMs * STREAMS_SHARE);
     if (handover) ledger.returnUnread();
@@ -53,12 +50,6 @@ export class Drain {
     await link.deliver({ type: 'drained' });
     logger.info('worker drained');
     process.exit(0);
-  }
-
-  async #give(session: StreamSession, client: ClientSession): Promise<void> {
-    const playing = await client.detach(DETACH_MS);
-    if (playing !== null) this.#deps.ledger.handover(client.socket, playing);
-    session.clients.release(client.identity, playing !== null);
   }
 
   async #step(name: string, work: Promise<void>, ms: number): Promise<void> {

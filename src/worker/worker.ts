@@ -3,6 +3,7 @@ import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import { SnapshotStore } from '../shared/redis/snapshot-store.js';
 import { Drain } from './drain.js';
 import { adoptPlayback } from './engine/open-playback.js';
+import { giveClient } from './give-client.js';
 import { makeHttpDeps } from './http-deps.js';
 import { makeApp } from './http/app.js';
 import { EventHub } from './http/event-hub.js';
@@ -63,7 +64,7 @@ function makeEvents({ logger }: WorkerInputs, parts: WorkerParts): EventHub {
   });
 }
 
-/** The three ways in which a socket comes from the primary. */
+/** The ways in which a socket comes from the primary, and goes back to it. */
 function takeConnections(
   { link, start, logger }: WorkerInputs,
   { registry }: WorkerParts,
@@ -85,6 +86,11 @@ function takeConnections(
     registry
       .take(stream, reader)
       .catch((error: unknown) => logger.warn('a stream could not be taken', { stream, error }));
+  });
+  link.on('gather', ({ stream, to }) => {
+    registry
+      .gather(stream, (session, client) => giveClient(ledger, session, client, to))
+      .catch((error: unknown) => logger.warn('clients could not move', { stream, error }));
   });
   link.on('adopt', ({ connection, session, torn }, socket) => {
     ledger.add(connection, socket, 'adopt');

@@ -49,7 +49,7 @@ const GOP_SECONDS = 2;
 const FIRST_PART = 500;
 const CONNECTS_PER_SECOND = 500;
 /** The join's cushion is caught up with. */
-const SETTLE_MS = 4_000;
+const SETTLE_MS = 8_000;
 /** A worker's memory of the stream (8 MB) is full too: from then on only players cost memory. */
 const LONG_SETTLE_MS = 8_000;
 const SAMPLING = 8;

@@ -25,6 +25,7 @@ const PRODUCTION: Readonly<Record<string, string>> = {
   PROXY_CLEANUP_INTERVAL: '60',
   PROXY_JOIN_BEHIND: '2',
   PROXY_MAX_STREAMS_PER_ENGINE: '1000',
+  PROXY_GATHER: '50',
 };
 
 /** The proxy's own defaults (spec 2.2): the baseline cuts the same way. */

@@ -19,6 +19,8 @@ export const FAST: Readonly<Record<string, string>> = {
   PROXY_CLEANUP_INTERVAL: '2',
   PROXY_JOIN_BEHIND: '0.5',
   PROXY_SHUTDOWN_TIMEOUT: '5',
+  // Players stay where they were dealt: so few would all meet at the owner.
+  PROXY_GATHER: '0',
 };
 
 export interface ProxyOptions {

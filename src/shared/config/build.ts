@@ -34,6 +34,7 @@ export function buildSettings(values: Values, inputs: BuildInputs): Settings {
     bufferTtlMs: values.PROXY_BUFFER_TTL,
     bufferMaxBytes: values.PROXY_BUFFER_MAX_BYTES,
     bufferTotalBytes: values.PROXY_BUFFER_TOTAL_BYTES,
+    gather: values.PROXY_GATHER,
     joinBehindMs: values.PROXY_JOIN_BEHIND,
     clientTtlMs: values.PROXY_CLIENT_TTL,
     heartbeatMs: values.PROXY_HEARTBEAT_INTERVAL,

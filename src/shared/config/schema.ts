@@ -54,6 +54,12 @@ export const VARIABLES = {
     unit: '',
     doc: 'Workers to fork.',
   },
+  PROXY_GATHER: {
+    format: integer(0, 1_000_000),
+    default: '50',
+    unit: '',
+    doc: 'Few clients of a stream are moved to its owner, unless it would have so many more than the worker they leave. 0: nobody moves.',
+  },
   PROXY_CHUNK_SIZE: {
     format: integer(PACKET_BYTES, 16 * MIB),
     default: '8192',

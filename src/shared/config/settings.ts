@@ -18,6 +18,7 @@ export interface Settings {
   readonly bufferMaxBytes: number;
   /** Memory of Redis for all rings; 0 means that only its `maxmemory` bounds. */
   readonly bufferTotalBytes: number;
+  readonly gather: number;
   readonly joinBehindMs: number;
 
   readonly clientTtlMs: number;

@@ -72,6 +72,8 @@ export type PrimaryMessage =
       readonly connection: ConnectionId;
       readonly request: ParsedRequest;
     }
+  /** Hand over the clients of this stream that can move now; they go to the worker `to`. */
+  | { readonly type: 'gather'; readonly stream: StreamId; readonly to: number }
   /** Take nothing new; `handover`: give clients back, else end them; then say `drained`. */
   | { readonly type: 'drain'; readonly handover: boolean; readonly deadlineMs: number }
   /** Who gets this stream of the asking worker: of the newest generation; `null`: nobody can. */
@@ -142,6 +144,8 @@ export type WorkerMessage =
       readonly type: 'handover';
       readonly connection: ConnectionId;
       readonly session: PlayingSession;
+      /** Process id of the worker that should get it; anybody when it is gone or absent. */
+      readonly to?: number;
     }
   /** Not a byte was read from this connection and this worker will not touch it again. */
   | { readonly type: 'returned'; readonly connection: ConnectionId }
@@ -172,6 +176,7 @@ const PRIMARY_TYPES: ReadonlySet<string> = new Set<PrimaryMessage['type']>([
   'connection',
   'adopt',
   'replay',
+  'gather',
   'drain',
   'stream-target',
   'stream-adopt',

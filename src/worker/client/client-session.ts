@@ -113,6 +113,12 @@ export class ClientSession {
     return Math.max(0, this.#options.source.head - this.#cursor.index + 1);
   }
 
+  /** Nothing is queued and its place is known: it can be handed over at once. */
+  get movable(): boolean {
+    const idle = this.#state === ClientState.AtHead && this.#socket.writableLength === 0;
+    return idle && this.#placed;
+  }
+
   get position(): RingPosition | null {
     return this.#placed ? { term: this.#term, ...this.#cursor } : null;
   }

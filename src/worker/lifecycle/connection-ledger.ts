@@ -94,11 +94,14 @@ export class ConnectionLedger {
   /**
    * Gives a playing client back, at a packet boundary; the TCP connection goes on at a sibling. The
    * caller has stopped writing: throws when bytes are still queued, for they would be lost. Closes
-   * this worker's copy of the socket, which is seen as `close` by whoever listens to it.
+   * this worker's copy of the socket (`to`: for a certain worker), which is seen as `close` by whoever listens to it.
    */
-  handover(socket: Socket, session: PlayingSession): void {
+  handover(socket: Socket, session: PlayingSession, to?: number): void {
     if (socket.writableLength > 0) throw new Error('bytes are still queued on the socket');
-    this.#release(socket, (connection) => ({ type: 'handover', connection, session }));
+    this.#release(socket, (connection) => ({
+      ...{ type: 'handover', connection, session },
+      ...(to !== undefined && { to }),
+    }));
   }
 
   /** Gives back the connections nobody has sent a byte on yet; returns how many. */

@@ -116,6 +116,15 @@ export class StreamRegistry {
     clearInterval(this.#timer);
   }
 
+  /** Hands over the clients of one stream that is followed here. */
+  async gather(
+    stream: StreamId,
+    give: (session: StreamSession, client: ClientSession) => Promise<void>,
+  ): Promise<void> {
+    const session = this.#sessions.get(stream);
+    await session?.gather((client) => give(session, client));
+  }
+
   #sessionOf(stream: StreamId, keyType: KeyType): StreamSession {
     const known = this.#sessions.get(stream);
     if (known !== undefined) return known;

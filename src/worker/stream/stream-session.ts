@@ -159,6 +159,13 @@ export class StreamSession {
     this.#enterClosed();
   }
 
+  /** Hands those clients to `give` that can move now; a follower without clients ends. */
+  async gather(give: (client: ClientSession) => Promise<void>): Promise<void> {
+    if (this.#role !== Role.Follower || this.#draining !== null) return;
+    await Promise.all([...this.clients.playing].filter(({ movable }) => movable).map(give));
+    this.#closeWhenIdle();
+  }
+
   /** Owns the stream next: another worker hands its engine's connection over (`null`: it got lost). */
   take(reader: MovableReader | null): void {
     this.#expected = { reader };
