@@ -20,6 +20,7 @@ export function isStreamMessage(message: WorkerMessage): message is StreamMessag
 export interface StreamGiver {
   readonly pid: number;
   readonly id: WorkerId;
+  readonly owned: readonly OwnedStream[];
   send(message: PrimaryMessage): void;
 }
 
@@ -27,9 +28,15 @@ export interface StreamGiver {
 export interface StreamTaker extends StreamGiver {
   readonly generation: number;
   readonly stale: boolean;
-  readonly owned: readonly OwnedStream[];
   /** Gives a stream, and its engine's connection without keeping a copy. */
   giveStream(stream: OwnedStream, from: WorkerId, socket: Socket | null): void;
+}
+
+/** A stream that is on its way from one worker to another. */
+interface Promised {
+  readonly to: WorkerId;
+  readonly from: WorkerId;
+  readonly term: number;
 }
 
 export interface StreamRouterDeps {
@@ -49,6 +56,8 @@ export class StreamRouter {
   readonly #deps: StreamRouterDeps;
   /** Number of the last choice of each worker: equals take turns by it. */
   readonly #lastChoice = new Map<number, number>();
+  /** Streams that a worker (by process id) was given a target for and has not handed over yet. */
+  readonly #promised = new Map<number, Map<StreamId, Promised>>();
   #choices = 0;
 
   constructor(deps: StreamRouterDeps) {
@@ -61,14 +70,30 @@ export class StreamRouter {
     else this.#answer(from, message.stream);
   }
 
-  /** A worker is gone. */
+  /**
+   * A worker is gone. A lock that it has put into another one's name already is of use to nobody else:
+   * that one takes the stream without the engine's connection, or finds that the lock is not its own.
+   */
   forget(pid: number): void {
     this.#lastChoice.delete(pid);
+    const promised = this.#promised.get(pid);
+    this.#promised.delete(pid);
+    for (const [stream, { to, term, from }] of promised ?? []) {
+      this.#deps.log.info('a stream was lost on its way to another worker', { stream, to });
+      const target = this.#deps.serving().find(({ id }) => id === to);
+      target?.send({ type: 'stream-adopt', stream, term, from });
+    }
   }
 
   #answer(from: StreamGiver, stream: StreamId): void {
     const target = this.#choose(from.pid);
-    if (target !== null) this.#lastChoice.set(target.pid, ++this.#choices);
+    if (target !== null) {
+      this.#lastChoice.set(target.pid, ++this.#choices);
+      const promised = this.#promised.get(from.pid) ?? new Map<StreamId, Promised>();
+      const term = from.owned.find((each) => each.stream === stream)?.term ?? 0;
+      promised.set(stream, { to: target.id, from: from.id, term });
+      this.#promised.set(from.pid, promised);
+    }
     from.send({ type: 'stream-target', stream, worker: target?.id ?? null });
   }
 
@@ -94,6 +119,7 @@ export class StreamRouter {
     { stream, term, to }: Extract<StreamMessage, { readonly type: 'stream-handover' }>,
     socket: Socket | null,
   ): void {
+    this.#promised.get(from.pid)?.delete(stream);
     const target = this.#deps.serving().find(({ id }) => id === to);
     this.#deps.log.info('a stream moves to another worker', {
       stream,

@@ -7,6 +7,7 @@ import type { WorkerId } from '../shared/ids.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
+import { isStopped } from './process-state.js';
 import type { OwnedStream, WorkerReaper } from './reaper.js';
 import { reapWorker } from './reaper.js';
 import type { RestartHistory } from './restart-policy.js';
@@ -54,7 +55,9 @@ interface Slot {
   timer: NodeJS.Timeout | undefined;
 }
 
-const WATCH_MS = 500;
+const WATCH_MS = 100;
+/** ms; a watch that is later than this says that the primary itself stood still. */
+const LATE_MS = 500;
 
 /**
  * Forks the workers and replaces those that die. Keeps its own registry by process id: node:cluster
@@ -202,6 +205,7 @@ export class Supervisor {
         pid: worker.process.pid,
         clock,
         log,
+        isStopped,
         events: {
           onServing: () => this.#onServing(),
           onConnection: (from, message) => events.onConnection(from, message),
@@ -260,7 +264,7 @@ export class Supervisor {
     this.#watchedAt = now;
     for (const worker of this.workers) {
       // Were the primary itself stopped for a while, all workers would seem to hang.
-      if (late > WATCH_MS) worker.pardon(late);
+      if (late > LATE_MS) worker.pardon(late);
       worker.checkHeartbeat();
     }
   }

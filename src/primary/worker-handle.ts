@@ -67,11 +67,15 @@ export interface WorkerDeps {
   readonly events: WorkerEvents;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Whether the process was stopped (SIGSTOP). */
+  readonly isStopped: (pid: number) => boolean;
 }
 
-/** Heartbeats come each 500 ms; four missed ones are no scheduling delay any more. */
+/** Heartbeats come each 250 ms; eight missed ones are no scheduling delay any more. */
 const HUNG_MS = 2_000;
-/** Three missed heartbeats: deal to others while there are any. */
+/** A process that was stopped gives no sign at all: one missed heartbeat is enough (spec 4: a gap of 1 s). */
+const STOPPED_MS = 300;
+/** Six missed heartbeats: deal to others while there are any. */
 const STALE_MS = 1_500;
 /** From the fork to `ready`; loading the code takes a second on a busy machine. */
 const START_DEADLINE_MS = 30_000;
@@ -204,7 +208,10 @@ export class WorkerHandle {
   /** Kills it when its heartbeat is too old. */
   checkHeartbeat(): void {
     const beats = this.#state === WorkerState.Serving || this.#state === WorkerState.Draining;
-    if (beats && this.heartbeatAgeMs > HUNG_MS) this.kill('hangs');
+    const age = this.heartbeatAgeMs;
+    if (!beats || age <= STOPPED_MS) return;
+    if (age > HUNG_MS) this.kill('hangs');
+    else if (this.#deps.isStopped(this.pid)) this.kill('was stopped');
   }
 
   /** The primary itself stood still for so long: nobody's heartbeat could be read. */

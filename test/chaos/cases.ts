@@ -48,7 +48,7 @@ export const ENGINE_CASES: readonly ChaosCase[] = [
   },
   {
     fault: 'the engine restarts and forgets its sessions',
-    maxGapMs: 6_000,
+    maxGapMs: 3_000,
     engineForgets: true,
     inject: async ({ engines }) => engines[0]?.restart(1_000),
   },
@@ -78,8 +78,7 @@ export const WORKER_CASES: readonly ChaosCase[] = [
   },
   {
     fault: 'the owner hangs',
-    // 2 s of silence are what tells a hang from a long pause.
-    maxGapMs: 5_500,
+    maxGapMs: 2_000,
     inject: ({ ownerPid }) => void process.kill(ownerPid, 'SIGSTOP'),
   },
 ];

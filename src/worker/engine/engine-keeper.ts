@@ -18,7 +18,9 @@ const TICK_MS = 500;
 const KEEPER_TTL_MS = 5_000;
 const ORCHESTRATOR_INTERVAL_MS = 5_000;
 /** ms between looks at unhealthy engines that players ask for. */
-const URGENT_PROBE_MS = 1_000;
+const URGENT_PROBE_MS = 200;
+/** Name of that piece of work. */
+const URGENT = 'unhealthy engines';
 /** Probes at a time: an orchestrator may manage hundreds of engines. */
 const MAX_PROBES = 16;
 
@@ -74,17 +76,21 @@ export class EngineKeeper {
 
   /**
    * Looks at every unhealthy engine now, whoever is the keeper: a player waits for one. The keeper's
-   * back-off stays what it is, and an engine is asked once a second at the most.
+   * back-off stays what it is, and a worker asks an engine five times a second at the most. Resolves
+   * when they have been looked at.
    */
-  probeUnhealthy(): void {
+  async probeUnhealthy(): Promise<void> {
     const now = this.#clock.now();
-    if (now - this.#lastUrgentAt < URGENT_PROBE_MS || this.#stopped.signal.aborted) return;
+    const running = this.#work.get(URGENT);
+    const recent = now - this.#lastUrgentAt < URGENT_PROBE_MS;
+    if (running !== undefined || recent || this.#stopped.signal.aborted) return running;
     this.#lastUrgentAt = now;
-    this.#run('unhealthy engines', async () => {
+    this.#run(URGENT, async () => {
       const snapshots = await this.#deps.store.list().catch(() => []);
       const unfit = snapshots.filter(({ health }) => health?.healthy === false);
       await Promise.all(unfit.slice(0, MAX_PROBES).map(({ record }) => this.#probe(record)));
     });
+    await this.#work.get(URGENT);
   }
 
   #onTick(): void {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../shared/clock.js';
 import type { EngineAddress } from '../../shared/config/settings.js';
+import { withDeadline } from '../../shared/deadline.js';
 import type { StreamId, WorkerId } from '../../shared/ids.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type {
@@ -18,6 +19,8 @@ import { HealthWriter } from './health-writer.js';
 const LEASE_MS = 30_000;
 /** ms; a Redis that came back empty knows the configured engines again within 2 s (spec 3.7). */
 const SYNC_INTERVAL_MS = 1_000;
+/** ms; an engine that is up answers a probe within a few. */
+const PATIENCE_MS = 700;
 
 export interface EnginePoolDeps {
   readonly store: EngineStore;
@@ -31,8 +34,11 @@ export interface EnginePoolDeps {
   readonly maxStreamsPerEngine: number;
   readonly clock?: Clock;
   readonly leaseMs?: number;
-  /** No engine is free and some are unhealthy: somebody waits, so they are worth another look. */
-  readonly onUnhealthy?: () => void;
+  /**
+   * No engine is free and some are unhealthy: somebody waits, so they are worth another look. Resolves
+   * when it was had.
+   */
+  readonly onUnhealthy?: () => Promise<void>;
 }
 
 /** A slot of an engine, held until it is released or not renewed for 30 s. */
@@ -87,9 +93,15 @@ export class EnginePool {
     readonly stream: StreamId;
     readonly term: number;
     readonly exclude?: readonly string[];
+    /** True to wait a moment for unhealthy engines to be looked at, and to ask again. */
+    readonly patient?: boolean;
   }): Promise<ReserveAnswer> {
     const first = await this.#tryReserve(request);
-    if (!first.ok && first.reasons.unhealthy > 0) this.#deps.onUnhealthy?.();
+    if (!first.ok && first.reasons.unhealthy > 0) {
+      const looked = this.#deps.onUnhealthy?.() ?? Promise.resolve();
+      if (request.patient !== true) void looked.catch(() => undefined);
+      else if (await inTime(looked)) return this.#tryReserve(request);
+    }
     if (first.ok || first.reasons.total > 0 || this.#deps.configured.length === 0) return first;
     // Redis came back empty and nobody has registered anything yet.
     await this.#sync();
@@ -216,6 +228,14 @@ export class EnginePool {
       this.#syncFailed = true;
     }
   }
+}
+
+/** False when a look at the engines takes too long: one of them hangs. Never rejects. */
+function inTime(looked: Promise<void>): Promise<boolean> {
+  return withDeadline(looked, PATIENCE_MS, 'a look at unhealthy engines').then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

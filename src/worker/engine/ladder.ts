@@ -58,6 +58,13 @@ export type Action =
 export const STABLE_MEDIA_MS = 30_000;
 /** ms before the n-th try in a row that brings no media; the first is at once (engine-api 13.7). */
 const BACK_OFF_MS = [0, 500, 1_000, 2_000, 4_000, 8_000] as const;
+/**
+ * ms before engines are asked for again while none can be had, the n-th time in a row. Asking costs
+ * one look into the registry and a probe of the unfit ones, and players sit before a still picture.
+ */
+const NO_ENGINE_WAIT_MS = [250, 250, 500, 500, 500, 1_000] as const;
+/** Faults of a connection that never stood: the engine was asked for nothing. */
+const UNCONNECTED: ReadonlySet<string> = new Set(['refused', 'unreachable', 'connect-timeout']);
 /** ms; an engine that still believes in another reader is asked again after 1 to 2 s (3.4, 10.9). */
 const CONFLICT_WAIT_MS = 1_500;
 
@@ -146,10 +153,11 @@ function backOff(
   action: Action,
 ): number {
   if (last.outcome === 'no-engine') {
-    return backOffStep(attempts.filter(({ outcome }) => outcome === 'no-engine').length);
+    const look = stepOf(NO_ENGINE_WAIT_MS, noEnginesInARow(attempts) - 1);
+    return Math.max(look, stepOf(BACK_OFF_MS, roundsAsked(attempts)));
   }
   if (action.type === 'otherEngine') return 0;
-  const wait = backOffStep(triesSinceMedia(round, last) - 1);
+  const wait = stepOf(BACK_OFF_MS, triesSinceMedia(round, last) - 1);
   return last.kind === EngineFaultKind.Conflict ? Math.max(wait, CONFLICT_WAIT_MS) : wait;
 }
 
@@ -163,8 +171,24 @@ function triesSinceMedia(round: readonly FailedAttempt[], last: FailedAttempt): 
   return round.length - stop - (ownMedia ? 0 : 1);
 }
 
-function backOffStep(index: number): number {
-  return BACK_OFF_MS[Math.min(index, BACK_OFF_MS.length - 1)] ?? 0;
+function noEnginesInARow(attempts: readonly Attempt[]): number {
+  return attempts.length - 1 - attempts.findLastIndex(({ outcome }) => outcome !== 'no-engine');
+}
+
+/** Rounds that ended without an engine after one had answered: only they cost an engine anything. */
+function roundsAsked(attempts: readonly Attempt[]): number {
+  return attempts.filter(({ outcome }, i) => {
+    const before = attempts[i - 1];
+    return outcome === 'no-engine' && before?.outcome === 'failed' && !isUnconnected(before);
+  }).length;
+}
+
+function isUnconnected({ reason }: FailedAttempt): boolean {
+  return UNCONNECTED.has(reason);
+}
+
+function stepOf(steps: readonly number[], index: number): number {
+  return steps[Math.min(index, steps.length - 1)] ?? 0;
 }
 
 function countKind(attempts: readonly FailedAttempt[], kind: EngineFaultKind): number {

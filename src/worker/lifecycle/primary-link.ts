@@ -31,7 +31,7 @@ export type Workload = Pick<WorkerVitals, 'clients' | 'streams'>;
 type Handler<M extends PrimaryMessage> = (message: M, socket: Socket | null) => void;
 
 /** The primary takes four missed ones for a hang. */
-const HEARTBEAT_MS = 500;
+const HEARTBEAT_MS = 250;
 const LAG_RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 

@@ -50,10 +50,10 @@ export class PoolSlots implements EngineSlots {
   }
 
   async #reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
-    const { pool, ownership } = this.#options;
+    const { pool, ownership, plays } = this.#options;
     await this.#admitStream();
     await this.#admitRing();
-    const answer = await pool.reserve({ ...ownership, exclude });
+    const answer = await pool.reserve({ ...ownership, exclude, patient: plays() });
     if (!answer.ok) return { none: answer.reasons };
     return this.#hold(answer.lease);
   }

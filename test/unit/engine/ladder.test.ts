@@ -102,16 +102,27 @@ describe('the ladder', () => {
   });
 
   it('waits for an engine while a stream runs, longer each time', () => {
-    const waits = [1, 2, 3, 4, 5, 6].map((n) =>
-      next(running(failure(), ...Array.from({ length: n }, () => none()))),
+    const refused = failure({ kind: EngineFaultKind.Engine, reason: 'refused' });
+    const waits = [1, 2, 3, 4, 5, 6, 7].map((n) =>
+      next(running(refused, ...Array.from({ length: n }, () => none()))),
     );
     expect(waits).to.deep.equal(
-      [500, 1_000, 2_000, 4_000, 8_000, 8_000].map((ms) => ({ type: 'wait', ms })),
+      [250, 250, 500, 500, 500, 1_000, 1_000].map((ms) => ({ type: 'wait', ms })),
     );
     expect(next(running(failure(), none()), 500)).to.deep.equal({
       type: 'otherEngine',
       exclude: [],
     });
+  });
+
+  it('asks an engine that answers and fails less and less often, whatever was free between', () => {
+    const bad = failure({ kind: EngineFaultKind.Engine, reason: 'http-500' });
+    const waits = [1, 2, 3, 4, 5, 6].map((n) =>
+      next(running(...Array.from({ length: n }, () => [bad, none()]).flat())),
+    );
+    expect(waits).to.deep.equal(
+      [500, 1_000, 2_000, 4_000, 8_000, 8_000].map((ms) => ({ type: 'wait', ms })),
+    );
   });
 
   it('backs off between barren tries on one engine, the first being at once', () => {

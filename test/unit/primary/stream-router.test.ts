@@ -67,6 +67,26 @@ describe('StreamRouter', () => {
     router.receive(leaver, { type: 'stream-handover', stream: STREAM, term: 4, to }, socket);
   }
 
+  it('tells the worker that was named when the one that hands over dies before it has', () => {
+    const taker = new FakeWorker(2);
+    serving = [taker];
+    leaver.owned = [{ stream: STREAM, term: 4 }];
+    targets(1);
+    router.forget(leaver.pid);
+    expect(taker.sent).to.deep.equal([
+      { type: 'stream-adopt', stream: STREAM, term: 4, from: leaver.id },
+    ]);
+  });
+
+  it('has nothing to tell when the stream had been handed over', () => {
+    const taker = new FakeWorker(2);
+    serving = [taker];
+    targets(1);
+    handover(taker.id, null);
+    router.forget(leaver.pid);
+    expect(taker.sent).to.deep.equal([]);
+  });
+
   it('names workers of the newest generation in turn', () => {
     serving = [new FakeWorker(2, 0), new FakeWorker(3), new FakeWorker(4), leaver];
     expect(targets(4)).to.deep.equal([3, 4, 3, 4]);

@@ -42,7 +42,9 @@ describe('WorkerHandle', () => {
   let closedConnections: number;
   let streams: [StreamMessage, Socket | null][];
 
+  let stopped: boolean;
   beforeEach(() => {
+    stopped = false;
     clock = new FakeClock();
     fake = new FakeProcess();
     exits = [];
@@ -62,6 +64,7 @@ describe('WorkerHandle', () => {
         pid: 77,
         clock,
         log: silentLogger,
+        isStopped: () => stopped,
         events: {
           onServing: () => undefined,
           onConnection: () => (closedConnections += 1),
@@ -108,6 +111,17 @@ describe('WorkerHandle', () => {
     handle.checkHeartbeat();
     clock.jump(10_000);
     handle.pardon(10_000);
+    handle.checkHeartbeat();
+    expect(fake.process.killed).to.deep.equal([]);
+    clock.tick(1);
+    handle.checkHeartbeat();
+    expect(fake.process.killed).to.deep.equal(['SIGKILL']);
+  });
+
+  it('kills a worker that was stopped as soon as a heartbeat is missing', () => {
+    stopped = true;
+    say('hello', 'ready');
+    clock.tick(300);
     handle.checkHeartbeat();
     expect(fake.process.killed).to.deep.equal([]);
     clock.tick(1);
