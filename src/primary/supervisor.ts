@@ -9,7 +9,7 @@ import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
 import { isStopped } from './process-state.js';
 import type { OwnedStream, WorkerReaper } from './reaper.js';
-import { reapWorker } from './reaper.js';
+import { ADOPTION_MS, dropClients, reapWorker } from './reaper.js';
 import type { RestartHistory } from './restart-policy.js';
 import { isHopeless, NO_DEATHS, restartAfter } from './restart-policy.js';
 import type { StreamMessage } from './stream-router.js';
@@ -232,12 +232,23 @@ export class Supervisor {
     const level = exit.expected ? 'info' : 'error';
     log[level]('a worker is gone', { worker: handle.id, slot: slot.index, ...exit });
     this.reap(handle.id, handle.owned);
+    this.#dropClientsLater(handle.id);
     events.onDead(handle);
     if (slot.current === handle) {
       slot.current = null;
       this.#onSlotEmpty(slot, exit.livedMs);
     }
     this.#wake();
+  }
+
+  /** Leases of players that no sibling adopted: who drains in order has none left. */
+  #dropClientsLater(worker: WorkerId): void {
+    const { reaper, clock, log } = this.#deps;
+    clock
+      .setTimeout(() => {
+        if (!this.#stopping) void dropClients(reaper, worker, clock.now(), log);
+      }, ADOPTION_MS)
+      .unref();
   }
 
   #onSlotEmpty(slot: Slot, livedMs: number): void {

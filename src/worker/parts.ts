@@ -83,6 +83,7 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
   const sweeper = new OrphanSweeper({
     ...{ owners, clients, clock, logger, cleanupMs: settings.cleanupMs },
     owned: () => registry.owned(),
+    served: (stream) => registry.serves(stream),
     releaseSlot: (lease) => pool.release(lease),
   });
   return {

@@ -31,7 +31,6 @@ export interface Facts {
   readonly owner: string | null;
   readonly term: number | null;
   readonly life: string | null;
-  readonly givenTo: string | null;
   readonly head: number;
   readonly stopping: boolean;
   readonly clients: readonly string[];
@@ -147,19 +146,15 @@ export class CoordinationBase {
       .get(names.owner)
       .get(names.term)
       .hget(names.metadata, 'init_time')
-      .hget(names.metadata, 'handover_to')
       .get(names.index)
       .exists(names.stopping)
       .smembers(names.clients)
       .exec();
-    const [owner, term, life, givenTo, head, stopping, clients] = (results ?? []).map(
-      ([, value]) => value,
-    );
+    const [owner, term, life, head, stopping, clients] = (results ?? []).map(([, value]) => value);
     return {
       owner: owner as string | null,
       term: term === null ? null : Number(term),
       life: life as string | null,
-      givenTo: givenTo as string | null,
       head: Number(head),
       stopping: stopping === 1,
       clients: clients as string[],

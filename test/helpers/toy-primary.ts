@@ -35,6 +35,7 @@ function main(): void {
           log.info('reaped', { worker, owned });
           return Promise.resolve();
         },
+        dropClients: () => Promise.resolve(),
       },
       close: () => Promise.resolve(),
     }),

@@ -101,6 +101,8 @@ export class OwnerStore {
   async acquire(stream: StreamId, keyType: KeyType, now: number): Promise<AcquireAnswer> {
     const keys = this.#keys.stream(stream);
     const { lockMs, keepMs } = this.#times;
+    // Listed before it is won: an owner that dies at once is found by its primary and by the sweep.
+    this.#redis.sadd(this.#keys.streams, stream).catch(() => undefined);
     const [code, term, life, holder] = (await this.#scripts.acquire(
       [keys.owner, keys.term, keys.stopping, keys.metadata],
       [this.#worker, lockMs, keepMs, now, stream, keyType],
@@ -269,7 +271,7 @@ export class OwnerStore {
     await this.#redis.publish(this.#keys.stream(stream).events, JSON.stringify(event));
   }
 
-  /** Lists the stream among the running ones and marks the time of the attempt. */
+  /** Lists the stream among the running ones (Redis may have come back empty), marks the time. */
   async announce(stream: StreamId, now: number): Promise<void> {
     const keys = this.#keys.stream(stream);
     await this.#redis

@@ -1,8 +1,11 @@
 import type { Redis } from 'ioredis';
-import type { StreamId, WorkerId } from '../ids.js';
+import type { ClientId, StreamId, WorkerId } from '../ids.js';
 import type { StreamEvent } from './events.js';
-import type { Keys } from './keys.js';
+import type { Keys, StreamKeys } from './keys.js';
 import { defineScript, type Script } from './scripts.js';
+
+/** ms that the time of the last leave is kept: far longer than any grace period is needed for. */
+const LAST_LEAVE_MS = 60_000;
 
 /** Frees what a dead worker held, at once: its locks, its engine slots, its sign of life. */
 export class RedisReaper {
@@ -10,12 +13,14 @@ export class RedisReaper {
   readonly #keys: Keys;
   readonly #yieldLock: Script;
   readonly #releaseSlots: Script;
+  readonly #leave: Script;
 
   constructor(redis: Redis, keys: Keys) {
     this.#redis = redis;
     this.#keys = keys;
     this.#yieldLock = defineScript(redis, 'yieldOwner-2');
     this.#releaseSlots = defineScript(redis, 'releaseWorker-1');
+    this.#leave = defineScript(redis, 'leaveStream-5');
   }
 
   /** `owned` is what the worker reported; locks it took in its last moment are found by the list. */
@@ -24,11 +29,55 @@ export class RedisReaper {
     owned: readonly { readonly stream: StreamId; readonly term: number }[],
   ): Promise<void> {
     const terms = new Map(owned.map(({ stream, term }) => [stream, term]));
-    const listed = (await this.#redis.smembers(this.#keys.streams)) as StreamId[];
-    for (const stream of listed) if (!terms.has(stream)) terms.set(stream, 0);
+    for (const stream of await this.#listed()) if (!terms.has(stream)) terms.set(stream, 0);
     await Promise.all([...terms].map(([stream, term]) => this.#free(worker, stream, term)));
     await this.#releaseSlots([this.#keys.engines.reservations], [worker]);
     await this.#redis.unlink(this.#keys.heartbeat(worker));
+  }
+
+  /**
+   * Takes leave for the clients of a dead worker that nobody adopted; to be called when adopters have
+   * had their time. Their leases would keep the stream for as long as they last.
+   */
+  async dropClients(worker: WorkerId, now: number): Promise<void> {
+    for (const stream of await this.#listed()) {
+      const keys = this.#keys.stream(stream);
+      const clients = (await this.#redis.smembers(keys.clients)) as ClientId[];
+      const left = await Promise.all(
+        clients.map((client) => this.#drop(worker, keys, client, now)),
+      );
+      const gone = left.filter((count) => count !== null);
+      if (gone.length === 0) continue;
+      const [client = ''] = clients;
+      const event = { type: 'client_disconnected', client, clients: Math.min(...gone) };
+      await this.#redis.publish(keys.events, JSON.stringify(event));
+    }
+  }
+
+  /** The number of clients left; `null` where it is another worker's client. */
+  async #drop(
+    worker: WorkerId,
+    keys: StreamKeys,
+    client: ClientId,
+    now: number,
+  ): Promise<number | null> {
+    if ((await this.#redis.hget(keys.client(client), 'worker_id')) !== worker) return null;
+    const left = (await this.#leave(
+      [
+        keys.clients,
+        keys.client(client),
+        keys.clientStop(client),
+        keys.lastClientDisconnect,
+        keys.metadata,
+      ],
+      [client, worker, now, LAST_LEAVE_MS],
+    )) as number;
+    await this.#redis.zrem(this.#keys.admittedClients, client);
+    return left < 0 ? null : left;
+  }
+
+  async #listed(): Promise<StreamId[]> {
+    return (await this.#redis.smembers(this.#keys.streams)) as StreamId[];
   }
 
   async #free(worker: WorkerId, stream: StreamId, term: number): Promise<void> {

@@ -12,6 +12,8 @@ export interface OrphanSweeperOptions {
   readonly clients: ClientStore;
   /** Streams that this worker owns: their dead clients are this worker's to drop. */
   readonly owned: () => readonly StreamId[];
+  /** True for a stream that has players here: its session wins the lock, or follows. */
+  readonly served: (stream: StreamId) => boolean;
   readonly releaseSlot: (lease: string) => Promise<void>;
   readonly cleanupMs: number;
   readonly clock: Clock;
@@ -68,13 +70,17 @@ export class OrphanSweeper {
 
   /** Stops the engine session that a dead owner left and removes its keys (spec 3.5). */
   async #end(stream: StreamId): Promise<void> {
-    const { owners, clock, logger, releaseSlot } = this.#options;
+    const { owners, clock, logger, releaseSlot, served } = this.#options;
+    // In one tick with the call: a session that begins later wins over us, with the higher term.
+    if (served(stream)) return;
     const won = await owners.acquire(stream, 'id', clock.now());
     if (won.outcome !== 'won') return;
     // A viewer that has come meanwhile follows us, and would see its stream ended.
     const now = clock.now();
     const stop = { now, graceMs: 0, forced: false, idleSince: now };
-    if ((await owners.beginStop(won.ownership, stop)) !== 'begun') {
+    const answer = await owners.beginStop(won.ownership, stop);
+    if (answer === 'lost') return;
+    if (answer === 'watched') {
       const { term } = won.ownership;
       const event = { type: 'owner_changed', owner: '', term, reason: 'watched again' } as const;
       await owners.yieldLock(stream, event);

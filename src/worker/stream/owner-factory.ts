@@ -63,10 +63,7 @@ export async function makeOwner(
     worker,
     selector,
     rememberedKind,
-    inheritedFields: {
-      ...fields,
-      previous_session_id: fields['playback_session_id'] ?? '',
-    },
+    inheritedFields: fields,
     inherited: inherited && { ...inherited, reader: moved?.reader ?? null },
     continues: moved?.continues ?? null,
     settings,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../shared/clock.js';
-import { AppError } from '../../shared/errors.js';
+import { AppError, type ErrorCode } from '../../shared/errors.js';
 import { footprint, ringNeed, type RingBounds, type RingFill } from '../../shared/ring-memory.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
 import { toRedisError } from '../../shared/redis/failures.js';
@@ -28,6 +28,12 @@ export interface PoolSlotsOptions {
 /** ms; a third of a reservation's life (30 s), so that two renewals may fail. */
 const RENEW_MS = 10_000;
 
+/** Why Redis gives no slot now; a stream that plays asks again. */
+const NO_ANSWER: ReadonlyMap<ErrorCode, string> = new Map([
+  ['REDIS_UNAVAILABLE', 'away'],
+  ['REDIS_FULL', 'full'],
+]);
+
 /** The engine pool as one owner uses it: one slot at a time, kept as long as it is held. */
 export class PoolSlots implements EngineSlots {
   readonly #options: PoolSlotsOptions;
@@ -43,8 +49,8 @@ export class PoolSlots implements EngineSlots {
       return await this.#reserve(exclude);
     } catch (thrown) {
       const error = toRedisError(thrown);
-      const away = error instanceof AppError && error.code === 'REDIS_UNAVAILABLE';
-      if (away && this.#options.plays()) return { none: { redis: 'away' } };
+      const none = error instanceof AppError ? NO_ANSWER.get(error.code) : undefined;
+      if (none !== undefined && this.#options.plays()) return { none: { redis: none } };
       throw error;
     }
   }

@@ -96,6 +96,11 @@ export class StreamRegistry {
     return sessions.filter(({ role }) => role === Role.Owner).map(({ stream }) => stream);
   }
 
+  /** True while this worker has anything to do with the stream. */
+  serves(stream: StreamId): boolean {
+    return this.#sessions.has(stream);
+  }
+
   /** Ends everything; resolves when the streams are stopped or given away. */
   async shutdown(): Promise<void> {
     this.#draining = true;

@@ -191,7 +191,8 @@ export class StreamSession {
 
   async #live(): Promise<void> {
     const { owners, clock } = this.#deps;
-    while ((this.clients.any || this.#expected !== null) && this.#draining === null) {
+    // What is on its way here is taken even by a worker that drains: nobody else can end it.
+    while ((this.clients.any && this.#draining === null) || this.#expected !== null) {
       try {
         const answer = await owners.acquire(this.stream, this.keyType, clock.now());
         if (answer.outcome === 'won') await this.#own(answer.ownership);
@@ -234,11 +235,12 @@ export class StreamSession {
   /** A lock that cannot be used is given back, or the next try would wait for it to run out. */
   async #makeOwner(ownership: Ownership): Promise<OwnerLoop> {
     const { makeOwner, owners } = this.#deps;
+    const reader = this.#expected?.reader ?? null;
+    this.#expected = null;
     try {
-      const reader = this.#expected?.reader ?? null;
-      this.#expected = null;
       return await makeOwner(this, ownership, reader);
     } catch (thrown) {
+      void reader?.close();
       const { term } = ownership;
       const event = { type: 'owner_changed', owner: '', term, reason: 'no start' } as const;
       await owners.yieldLock(this.stream, event).catch(() => undefined);

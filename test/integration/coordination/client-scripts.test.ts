@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
+import { RedisReaper } from '../../../src/shared/redis/reaper.js';
 import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
 import {
   clientNamed,
@@ -113,6 +114,19 @@ describe('the scripts of leases', () => {
     await fixture.redis.del(names().client(clientNamed(3)));
     expect(await a.clients.reap(STREAM, 7)).to.equal(1);
     expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('7');
+  });
+
+  it('are dropped for a dead worker, but not those that a sibling has adopted', async () => {
+    await win(a, STREAM);
+    for (const n of [1, 2, 3]) await join(a, STREAM, clientNamed(n));
+    await join(b, STREAM, clientNamed(2));
+    const reaper = new RedisReaper(fixture.redis, fixture.keys);
+    await reaper.dropClients(a.worker, 5);
+    expect(await fixture.redis.smembers(names().clients)).to.deep.equal([clientNamed(2)]);
+    expect(await fixture.redis.exists(names().lastClientDisconnect)).to.equal(0);
+    await reaper.dropClients(b.worker, 6);
+    expect(await fixture.redis.exists(names().clients)).to.equal(0);
+    expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('6');
   });
 
   it('put leases back with a pulse after Redis came back empty', async () => {

@@ -14,8 +14,8 @@ import { clientNamed } from '../../helpers/scripted-redis.js';
  * others overtake it, also beyond the death of its sender; one connection's commands arrive in order.
  *
  * Invariants:
- *  1. A lock is won exactly when nobody holds it, or it was put into the winner's name, and no stop is
- *     in progress.
+ *  1. A lock is won exactly when nobody holds it, or it is in the winner's name, and no stop is in
+ *     progress.
  *  2. Within a life terms strictly grow as long as Redis remembers it. A takeover continues the life.
  *  3. A renewal succeeds only for the newest term of its life; a restore only while Redis remembers
  *     no other owner, term or life. (Who restores itself first after a loss of all keys is the owner,

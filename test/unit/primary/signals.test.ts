@@ -61,7 +61,10 @@ describe('the end of the primary', () => {
 
   it('does not wait for a Redis that does not answer to free what a dead worker held', async () => {
     const { log, said } = listening();
-    const reaper = { reap: () => new Promise<void>(() => undefined) };
+    const reaper = {
+      reap: () => new Promise<void>(() => undefined),
+      dropClients: () => Promise.resolve(),
+    };
     const reaped = reapWorker(reaper, 'w' as WorkerId, [], log);
     clock.tick(2_000);
     await reaped;

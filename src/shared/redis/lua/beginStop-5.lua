@@ -4,7 +4,7 @@ stream, one that comes later is told to wait for the next life.
 
 KEYS[1] owner   KEYS[2] term   KEYS[3] clients   KEYS[4] stopping   KEYS[5] last_client_disconnect_time
 ARGV[1] worker id   ARGV[2] term   ARGV[3] now, ms   ARGV[4] grace period, ms
-ARGV[5] '1' stop although clients watch   ARGV[6] life of KEYS[4], ms
+ARGV[5] '1' stop although clients watch   ARGV[6] life of KEYS[4] and of the lock, ms
 ARGV[7] since when the owner has seen nobody, ms, or '': counts where KEYS[5] is missing, because
         Redis lost it or the last client was never registered
 
@@ -22,5 +22,7 @@ if ARGV[5] ~= '1' then
     return 0
   end
 end
+-- First, so that a Redis without memory allows the rest: a stop is what frees memory.
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[6])
 return 1

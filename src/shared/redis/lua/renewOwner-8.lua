@@ -22,7 +22,10 @@ end
 if not term or not life then
   return { 0, 0, '', '' }
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+-- PEXPIRE is allowed to a Redis without memory, and so is then the rest of the script.
+if redis.call('PEXPIRE', KEYS[1], ARGV[4]) == 0 then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+end
 if #ARGV > 5 then
   redis.call('HSET', KEYS[3], unpack(ARGV, 6))
 end
