@@ -1,0 +1,20 @@
+// Preloaded into the primary and its workers: at SIGUSR2 it collects garbage and writes what is left.
+import { renameSync, writeFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
+
+process.on('SIGUSR2', () => {
+  collect();
+  // What the first one finalised goes with the second.
+  setTimeout(() => {
+    collect();
+    const { heapUsed, external, rss } = process.memoryUsage();
+    const handles = process.getActiveResourcesInfo().length;
+    const file = `${process.env.SOAK_PROBE_FOLDER}/${process.pid}`;
+    writeFileSync(`${file}.new`, JSON.stringify({ heapUsed, external, rss, handles }));
+    renameSync(`${file}.new`, `${file}.json`);
+  }, 100);
+});

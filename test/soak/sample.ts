@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Proxy } from '../helpers/proxy.js';
+import { until } from '../helpers/until.js';
+import { readRedis } from '../bench/redis-traffic.js';
+
+/** What one process holds at rest. Bytes, and numbers of things. */
+export interface ProcessSample {
+  readonly heapUsed: number;
+  readonly external: number;
+  readonly rss: number;
+  /** What keeps the event loop busy: sockets, timers, requests under way. */
+  readonly handles: number;
+  readonly descriptors: number;
+}
+
+export interface RestSample {
+  /** ms since the start of the run. */
+  readonly at: number;
+  readonly processes: ReadonlyMap<number, ProcessSample>;
+  readonly redis: { readonly used: number; readonly keys: number; readonly connections: number };
+}
+
+/** Looks at everything while nobody plays, after a forced collection of garbage in each process. */
+export async function sampleAtRest(
+  proxy: Proxy,
+  options: {
+    readonly folder: string;
+    readonly at: number;
+    /** Processes that live all the time; a fresh one has no probe yet and would die of the signal. */
+    readonly survivors: ReadonlySet<number>;
+  },
+): Promise<RestSample> {
+  const pids = [...options.survivors];
+  const samples = await Promise.all(pids.map((pid) => sampleProcess(pid, options.folder)));
+  const [{ usedBytes }, keys, clients] = await Promise.all([
+    readRedis(proxy),
+    proxy.look.dbsize(),
+    proxy.look.info('clients'),
+  ]);
+  return {
+    at: options.at,
+    processes: new Map(pids.map((pid, i) => [pid, samples[i] as ProcessSample])),
+    redis: {
+      used: usedBytes,
+      keys,
+      connections: Number(/connected_clients:(\d+)/.exec(clients)?.[1] ?? 0),
+    },
+  };
+}
+
+async function sampleProcess(pid: number, folder: string): Promise<ProcessSample> {
+  const file = join(folder, `${String(pid)}.json`);
+  rmSync(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  const text = await until(`process ${String(pid)} says what it holds`, () => read(file));
+  const descriptors = readdirSync(`/proc/${String(pid)}/fd`).length;
+  return { ...(JSON.parse(text) as Omit<ProcessSample, 'descriptors'>), descriptors };
+}
+
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startProxy, type Proxy } from '../helpers/proxy.js';
+import { Player } from '../helpers/player.js';
+import { until } from '../helpers/until.js';
+import { startEngine, type SimulatedEngine } from '../simulator/engine.js';
+
+const PROBE = fileURLToPath(new URL('./probe.mjs', import.meta.url));
+const BITRATE = 2_000_000;
+const STREAMS = 6;
+const WORKERS = 3;
+const ENGINES = 2;
+const REST_TIMEOUT_MS = 30_000;
+
+/** Everything of one run: engines, the proxy, the players of the moment. */
+export class World {
+  readonly proxy: Proxy;
+  readonly engines: readonly SimulatedEngine[];
+  readonly folder: string;
+  #players: Player[] = [];
+  readonly counts = { joins: 0, refused: 0, kills: 0, faults: 0, closed: 0 };
+
+  private constructor(proxy: Proxy, engines: readonly SimulatedEngine[], folder: string) {
+    this.proxy = proxy;
+    this.engines = engines;
+    this.folder = folder;
+  }
+
+  static async make(): Promise<World> {
+    const folder = mkdtempSync(join(tmpdir(), 'soak-'));
+    const engines = await Promise.all(
+      Array.from({ length: ENGINES }, () =>
+        startEngine({ source: 'stamped', bitrate: BITRATE, gop: 0.5, prebufferMs: 50 }),
+      ),
+    );
+    const proxy = await startProxy({
+      engines,
+      workers: WORKERS,
+      env: {
+        NODE_OPTIONS: `--import=${PROBE}`,
+        SOAK_PROBE_FOLDER: folder,
+        // As scaled down as the other times: what has a life must end it within a round.
+        PROXY_BUFFER_TTL: '5',
+        PROXY_CLIENT_TTL: '4',
+      },
+    });
+    return new World(proxy, engines, folder);
+  }
+
+  get players(): readonly Player[] {
+    return this.#players;
+  }
+
+  join(stream: number): void {
+    this.counts.joins++;
+    const id = String(stream % STREAMS).padStart(40, 'c');
+    this.#players.push(new Player(this.proxy.media(id)));
+  }
+
+  leave(player: Player): void {
+    this.counts.closed += player.closed ? 1 : 0;
+    this.counts.refused += player.status !== null && player.status !== 200 ? 1 : 0;
+    player.leave();
+    this.#players = this.#players.filter((each) => each !== player);
+  }
+
+  /** Kills the process of the one slot that has no survivor, when there is one. */
+  killWorker(survivors: ReadonlySet<number>): void {
+    const pid = this.proxy.workers().find((each) => !survivors.has(each));
+    if (pid === undefined) return;
+    this.counts.kills++;
+    process.kill(pid, 'SIGKILL');
+  }
+
+  /** Processes that are not to die before the end. */
+  survivors(): ReadonlySet<number> {
+    return new Set([this.proxy.tree.pid, ...this.proxy.workers().slice(1)]);
+  }
+
+  /** Everybody leaves; resolves when nothing of any stream is left anywhere. */
+  async rest(): Promise<void> {
+    for (const player of this.#players) this.leave(player);
+    for (const engine of this.engines) {
+      engine.stall(false);
+      engine.garbage(false);
+    }
+    await this.proxy.untilNoKeys(REST_TIMEOUT_MS);
+    await Promise.all(this.engines.map((engine) => engine.untilClean(REST_TIMEOUT_MS)));
+    // The books of what was would grow with the run.
+    for (const engine of this.engines) engine.reset();
+    await until('all workers are back', () => this.proxy.workers().length === WORKERS, 15_000);
+  }
+
+  async end(): Promise<number | null> {
+    for (const player of this.#players) player.leave();
+    const code = await this.proxy.stop();
+    await Promise.all(this.engines.map((engine) => engine.stop()));
+    rmSync(this.folder, { recursive: true, force: true });
+    return code;
+  }
+}
