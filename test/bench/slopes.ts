@@ -17,11 +17,12 @@ import { startProxyTarget, type Target } from './targets.js';
 
 const HELP = `Measures what one more client and one more stream cost: several points each, and a straight line through them.
 
-  npm run slopes -- [--only clients,streams,fast] [--json]
+  npm run slopes -- [--only clients,streams,fast,followers] [--json]
 
   clients  one stream of 1 Mbit/s, 1 to 1,001 players on two workers
   streams  0 to 16 streams of 2 Mbit/s, each with a player on both workers
-  fast     the same with 8 Mbit/s, 0 to 8 streams
+  fast     the same with 8 Mbit/s, 0 to 9 streams
+  followers  6 streams of 8 Mbit/s, each with 0 to 4 workers that follow
 
 Memory of the proxy is what its processes hold after a forced collection of garbage; RSS is what the system counts.
 The margin holds the true slope in 19 of 20 cases, as far as the points tell. Rings last 5 s here.
@@ -29,7 +30,7 @@ The margin holds the true slope in 19 of 20 cases, as far as the points tell. Ri
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'clients,streams,fast' },
+    only: { type: 'string', default: 'clients,streams,fast,followers' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -52,6 +53,7 @@ interface Series {
   readonly unit: string;
   readonly points: readonly number[];
   readonly bitrate: number;
+  readonly workers?: number;
   /** Brings the audience from the point before to this one. */
   readonly grow: (bench: Bench, from: number, to: number) => Promise<void>;
   /** ms until a new point has settled: rings are full, starts are over. */
@@ -86,6 +88,15 @@ const SERIES: Readonly<Record<string, Series>> = {
     grow: openStreams,
     settleMs: (RING_SECONDS + 1) * 1_000,
   },
+  followers: {
+    unit: 'follower of each',
+    points: [1, 2, 3, 4, 5],
+    bitrate: 8 * MEGABIT,
+    workers: 5,
+    // Six streams on five workers: each time a stream's next player is dealt to the next worker.
+    grow: (bench, from, to) => openPlayers(bench, slopeStreams(0, 6), to - from),
+    settleMs: 2_500,
+  },
 };
 
 async function openPlayers({ target, load }: Bench, streams: string[], each: number) {
@@ -104,10 +115,12 @@ async function openPlayers({ target, load }: Bench, streams: string[], each: num
 
 /** Connections are dealt in turn, so two players of a stream are on the two workers. */
 async function openStreams(bench: Bench, from: number, to: number): Promise<void> {
-  const streams = Array.from({ length: to - from }, (_, i) =>
-    contentId(`slope-${String(from + i)}`),
-  );
+  const streams = slopeStreams(from, to);
   if (streams.length > 0) await openPlayers(bench, streams, WORKERS);
+}
+
+function slopeStreams(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, i) => contentId(`slope-${String(from + i)}`));
 }
 
 async function measure(bench: Bench, x: number, folder: string): Promise<Point> {
@@ -148,7 +161,7 @@ async function runSeries(series: Series): Promise<Point[]> {
   const source = new BenchProcess<SourceMethods>('./source.ts');
   const load = new BenchProcess<LoadMethods>('./load.ts');
   const engine = await source.call('start', null);
-  const target = await startProxyTarget(engine, WORKERS, {
+  const target = await startProxyTarget(engine, series.workers ?? WORKERS, {
     NODE_OPTIONS: `--import=${PROBE}`,
     SOAK_PROBE_FOLDER: folder,
     PROXY_BUFFER_TTL: String(RING_SECONDS),
@@ -193,7 +206,7 @@ function short(value: number): string {
 }
 
 function row([what = '', ...cells]: readonly string[]): string {
-  return `${what.padEnd(20)}${cells.map((cell) => cell.padStart(13)).join('')}\n`;
+  return `${what.padEnd(20)}${cells.map((cell) => cell.padStart(18)).join('')}\n`;
 }
 
 if (values.help) process.stdout.write(HELP);
