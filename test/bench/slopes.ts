@@ -165,6 +165,8 @@ async function runSeries(series: Series): Promise<Point[]> {
     NODE_OPTIONS: `--import=${PROBE}`,
     SOAK_PROBE_FOLDER: folder,
     PROXY_BUFFER_TTL: String(RING_SECONDS),
+    // Followers are what is measured.
+    PROXY_GATHER: '0',
   });
   try {
     for (let n = 0; n <= Math.max(...series.points) && n < 64; n++) {

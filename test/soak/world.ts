@@ -44,6 +44,7 @@ export class World {
         // As scaled down as the other times: what has a life must end it within a round.
         PROXY_BUFFER_TTL: '5',
         PROXY_CLIENT_TTL: '4',
+        PROXY_GATHER: '50',
       },
     });
     return new World(proxy, engines, folder);
