@@ -1,14 +1,10 @@
 import { contentOf } from '../../shared/content-link.js';
 import { nearest } from '../../shared/config/nearest.js';
 import { KEY_TYPES } from '../../shared/ids.js';
+import type { FileFault } from '../../shared/watched-file.js';
 import type { ContentSelector } from '../contracts.js';
-import {
-  AliasBook,
-  ChannelListError,
-  type ChannelFault,
-  type ChannelList,
-} from './channel-list.js';
-import { playUrl } from './rewrite.js';
+import { AliasBook, ChannelListError, type ChannelList } from './channel-list.js';
+import { playUrl, type QueryEnd } from './rewrite.js';
 
 interface Channel {
   readonly name: string;
@@ -55,7 +51,7 @@ const NAMES: readonly string[] = [...Object.keys(FIELDS), ...KEY_TYPES];
  */
 export function parseChannelJson(file: Buffer): ChannelList {
   const aliases = new AliasBook();
-  const faults: ChannelFault[] = [];
+  const faults: FileFault[] = [];
   const channels: Channel[] = [];
   for (const [at, entry] of entriesOf(file).entries()) {
     const { channel, messages } = parseChannel(entry, aliases);
@@ -66,7 +62,8 @@ export function parseChannelJson(file: Buffer): ChannelList {
   return {
     aliases: aliases.contents,
     streams: channels.length,
-    render: (base) => Buffer.from(['#EXTM3U', ...channels.flatMap(linesOf(base)), ''].join('\n')),
+    render: (base, more) =>
+      Buffer.from(['#EXTM3U', ...channels.flatMap(linesOf(base, more)), ''].join('\n')),
   };
 }
 
@@ -142,7 +139,7 @@ function placeOf(entry: unknown, at: number): string {
 }
 
 /** The attributes that IPTV players read, and the address. */
-function linesOf(base: string) {
+function linesOf(base: string, more?: QueryEnd) {
   return ({ name, content, logo, group, tvgId, number }: Channel): string[] => {
     const attributes = [
       ['tvg-id', tvgId],
@@ -152,6 +149,6 @@ function linesOf(base: string) {
     ].flatMap(([key, value]) =>
       value === undefined ? [] : [` ${String(key)}="${String(value)}"`],
     );
-    return [`#EXTINF:-1${attributes.join('')},${name}`, playUrl(base, content)];
+    return [`#EXTINF:-1${attributes.join('')},${name}`, playUrl(base, content, more)];
   };
 }

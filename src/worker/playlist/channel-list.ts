@@ -1,4 +1,6 @@
+import { FileFaultError, type FileFault } from '../../shared/watched-file.js';
 import type { ContentSelector } from '../contracts.js';
+import type { QueryEnd } from './rewrite.js';
 
 /** The channels this proxy offers, as one file says. */
 export interface ChannelList {
@@ -6,25 +8,14 @@ export interface ChannelList {
   readonly aliases: ReadonlyMap<string, ContentSelector>;
   /** How many streams the playlist has. */
   readonly streams: number;
-  /** The playlist with addresses that begin with `base`. */
-  render(base: string): Buffer;
-}
-
-/** One thing that is wrong in a list of channels. */
-export interface ChannelFault {
-  /** `channel 3 (News)`, `line 12`, or `the file`. */
-  readonly where: string;
-  readonly message: string;
+  /** The playlist with addresses that begin with `base` and end as `more` says. */
+  render(base: string, more?: QueryEnd): Buffer;
 }
 
 /** All faults of a list at once; its message says how many. */
-export class ChannelListError extends Error {
-  readonly faults: readonly ChannelFault[];
-
-  constructor(faults: readonly ChannelFault[]) {
-    super(`the list of channels has ${String(faults.length)} fault(s)`);
-    this.name = 'ChannelListError';
-    this.faults = faults;
+export class ChannelListError extends FileFaultError {
+  constructor(faults: readonly FileFault[]) {
+    super('the list of channels', faults);
   }
 }
 

@@ -1,9 +1,5 @@
-import {
-  AliasBook,
-  ChannelListError,
-  type ChannelFault,
-  type ChannelList,
-} from './channel-list.js';
+import type { FileFault } from '../../shared/watched-file.js';
+import { AliasBook, ChannelListError, type ChannelList } from './channel-list.js';
 import { playlistLines, rewritePlaylist, streamLine } from './rewrite.js';
 
 const EXTINF = /^\s*#EXTINF:/i;
@@ -17,7 +13,7 @@ const ALIAS_ATTRIBUTE = /\salias="([^"]*)"/i;
 export function parseChannelM3u(file: Buffer): ChannelList {
   const { streams } = rewritePlaylist(file, '');
   const aliases = new AliasBook();
-  const faults: ChannelFault[] = [];
+  const faults: FileFault[] = [];
   if (streams === 0) {
     faults.push({ where: 'the file', message: 'has no stream that this proxy can play' });
   }
@@ -37,6 +33,6 @@ export function parseChannelM3u(file: Buffer): ChannelList {
   return {
     aliases: aliases.contents,
     streams,
-    render: (base) => rewritePlaylist(file, base).bytes,
+    render: (base, more) => rewritePlaylist(file, base, more).bytes,
   };
 }

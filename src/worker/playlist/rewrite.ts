@@ -19,22 +19,31 @@ export interface RewrittenPlaylist {
   readonly streams: number;
 }
 
+/** What the query of an address ends with, from `&` on; empty where nothing more is needed. */
+export type QueryEnd = (content: ContentSelector) => string;
+
+const nothingMore: QueryEnd = () => '';
+
 /** Where this proxy plays the stream; `base` has no trailing slash. */
-export function playUrl(base: string, { stream, keyType }: ContentSelector): string {
-  return `${base}/ace/getstream?${keyType}=${stream}`;
+export function playUrl(base: string, content: ContentSelector, more = nothingMore): string {
+  return `${base}/ace/getstream?${content.keyType}=${content.stream}${more(content)}`;
 }
 
 /**
  * Any M3U with every stream this proxy can play under `base`, and with every other byte as it was:
  * attributes, comments, ends of lines, foreign streams. Options for the player behind a `|` stay.
  */
-export function rewritePlaylist(playlist: Buffer, base: string): RewrittenPlaylist {
+export function rewritePlaylist(
+  playlist: Buffer,
+  base: string,
+  more?: QueryEnd,
+): RewrittenPlaylist {
   let streams = 0;
   const text = playlist.toString(BYTES).replace(LINES, (line) => {
     const found = streamLine(line);
     if (found === null) return line;
     streams += 1;
-    return `${found.before}${playUrl(base, found.content)}${found.after}`;
+    return `${found.before}${playUrl(base, found.content, more)}${found.after}`;
   });
   return { bytes: Buffer.from(text, BYTES), streams };
 }
