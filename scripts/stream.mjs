@@ -52,12 +52,22 @@ function render({ clients, ring, qoe, ...stream }) {
   const rows = clients.map((client) => [
     client.id,
     client.ip_address,
+    client.user,
     client.current_rate_KBps,
     client.bytes_sent,
     clock(client.last_active),
     client.worker_id,
     client.user_agent,
   ]);
-  const headings = ['client', 'address', 'KB/s', 'bytes', 'last active', 'worker', 'player'];
+  const headings = [
+    'client',
+    'address',
+    'user',
+    'KB/s',
+    'bytes',
+    'last active',
+    'worker',
+    'player',
+  ];
   return [...lines, '', rows.length === 0 ? 'no clients' : table(headings, rows)].join('\n');
 }

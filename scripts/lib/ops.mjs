@@ -106,7 +106,7 @@ async function readSettings(load, url) {
  * Modules of `src/shared`: the compiled ones where there is a build, else the sources through tsx.
  * `node --import tsx scripts/…` wants the sources although there is a build.
  */
-async function makeLoader() {
+export async function makeLoader() {
   const at = (path) => new URL(`../../${path}`, import.meta.url);
   const throughTsx = process.execArgv.some((argument) => /(^|=)tsx$/.test(argument));
   if (!throughTsx && existsSync(at('dist/shared/redis/ops-connection.js'))) {

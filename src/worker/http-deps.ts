@@ -5,6 +5,7 @@ import type { InspectRedis } from '../shared/inspect/inspect-redis.js';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { Metrics } from '../shared/metrics/definitions.js';
+import type { AccessGate } from './access/access-gate.js';
 import type { EnginePool } from './engine/engine-pool.js';
 import type { HttpDeps } from './http/deps.js';
 import type { EventHub } from './http/event-hub.js';
@@ -27,15 +28,18 @@ export interface HttpParts {
   readonly metrics: Metrics;
   readonly collector: MetricsLink;
   readonly events: EventHub;
+  readonly access: AccessGate;
 }
 
 /** What the HTTP side is given of this worker. */
 export function makeHttpDeps(parts: HttpParts): HttpDeps {
   const { start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector } = parts;
+  const { access } = parts;
   const { publicUrl, playlistFetch } = start.settings;
   const channels = new ChannelFile({ ...start.settings.channels, logger });
   // Now, so that the log tells of faults before the first player meets them.
   void channels.refresh();
+  void access.refresh();
   return {
     settings: start.settings,
     logger,
@@ -50,6 +54,7 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
     mediaRouter: makeMediaRouter({
       registry,
       clock,
+      access,
       aliases: channels,
       onPlaying: (socket, session) => ledger.playing(socket, session),
       onJoined: (seconds) => metrics.joinSeconds.observe(seconds),
@@ -61,7 +66,7 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
     collectMetrics: () => collector.collect(),
     localMetrics: () => metrics.toJSON(),
     events: parts.events,
-    apiKey: start.apiKey,
+    access,
     apiKeyConfigured: start.apiKeyConfigured,
     stopStream: async (id) => (await requestStop(redis, keys, id, 'asked over HTTP')).found,
     kickClient: (id, client) => requestKick(redis, keys, id, { client, reason: 'asked over HTTP' }),

@@ -12,6 +12,7 @@ import { OwnerStore } from '../shared/redis/owner-store.js';
 import { readRedisTime } from '../shared/redis/redis-time.js';
 import { RingStore } from '../shared/redis/ring-store.js';
 import { SharedClock } from '../shared/shared-clock.js';
+import { AccessGate } from './access/access-gate.js';
 import type { DrainStep } from './drain.js';
 import { EngineKeeper } from './engine/engine-keeper.js';
 import { configSource, EnginePool } from './engine/engine-pool.js';
@@ -23,6 +24,7 @@ import { OrphanSweeper } from './stream/orphan-sweeper.js';
 import { makeOwner } from './stream/owner-factory.js';
 import type { StreamMover } from './stream/stream-mover.js';
 import { StreamRegistry } from './stream/stream-registry.js';
+import { UserPlaces } from './stream/user-places.js';
 
 export interface PartsInputs {
   readonly link: Pick<PrimaryLink, 'send'> & Partial<Pick<PrimaryLink, 'vitals'>>;
@@ -42,6 +44,7 @@ export interface WorkerParts {
   readonly registry: StreamRegistry;
   /** The time that all hosts share. */
   readonly clock: Clock;
+  readonly access: AccessGate;
   /** Starts everything that has timers. */
   begin(): Promise<void>;
   /** What is ended after clients and streams, in this order. */
@@ -73,8 +76,16 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
   const counters = makeStreamCounters(metrics);
   const { pool, keeper } = makeEngines(inputs, stores);
   const { owners, clients, keys, redis } = stores;
+  const access = new AccessGate({
+    ...{ settings: settings.access, apiKey: start.apiKey, clock, logger },
+    onRefused: (code) => metrics.accessRefused.inc(code),
+  });
+  const places = new UserPlaces({
+    ...{ store: clients, policy: access, clock, logger },
+    onLost: (client, reason) => registry.close(client, reason),
+  });
   const leases: LeaseKeeper = new LeaseKeeper({
-    ...{ store: clients, settings, clock, logger },
+    ...{ store: clients, settings, clock, logger, places },
     onAskedToLeave: (client) => registry.close(client, 'kicked'),
     vitals: () => ({ ...inputs.link.vitals }),
   });
@@ -87,7 +98,7 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
     releaseSlot: (lease) => pool.release(lease),
   });
   return {
-    ...{ keys, redis, metrics, counters, pool, registry, clock },
+    ...{ keys, redis, metrics, counters, pool, registry, clock, access },
     begin: async () => {
       await clockKeeper.start();
       await pool.start();

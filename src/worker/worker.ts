@@ -27,12 +27,13 @@ export async function startWorker(inputs: WorkerInputs): Promise<void> {
   const ledger = new ConnectionLedger({ link, clock });
   const { metrics } = parts;
   const collector = new MetricsLink({ link, clock, local: () => metrics.toJSON() });
-  const { keys, pool, registry } = parts;
+  const { access, keys, pool, registry } = parts;
   const redis = parts.redis.control;
   const events = makeEvents(inputs, parts);
   const app = makeApp(
     makeHttpDeps({
       ...{ start, logger, clock, keys, redis, pool, registry, ledger, metrics, collector, events },
+      access,
     }),
   );
   const server = makeServer(reportRequests(ledger, app));

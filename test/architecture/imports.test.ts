@@ -11,7 +11,8 @@ const WORKER_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   follower: ['ring'],
   stream: ['owner', 'follower', 'client', 'ring', 'engine'],
   playlist: ['engine'],
-  http: ['stream', 'client', 'playlist'],
+  access: [],
+  http: ['stream', 'client', 'playlist', 'access'],
   lifecycle: [],
 };
 

@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { Router } from 'express';
 import { systemClock } from '../../src/shared/clock.js';
+import type { AccessSettings } from '../../src/shared/config/settings.js';
 import { AppError } from '../../src/shared/errors.js';
 import { silentLogger } from '../../src/shared/log/silent-logger.js';
 import { Metrics } from '../../src/shared/metrics/definitions.js';
 import { makeKeys } from '../../src/shared/redis/keys.js';
+import { AccessGate } from '../../src/worker/access/access-gate.js';
 import { makeApp } from '../../src/worker/http/app.js';
 import type { HttpDeps } from '../../src/worker/http/deps.js';
 import { EventHub } from '../../src/worker/http/event-hub.js';
@@ -57,12 +59,23 @@ export function fakeDeps(overrides: Partial<HttpDeps> = {}): HttpDeps {
     }),
     localMetrics: () => metrics.toJSON(),
     events: new EventHub({ read: away, clock: systemClock, logger: silentLogger }),
-    apiKey: API_KEY,
+    access: openAccess(),
     apiKeyConfigured: false,
     stopStream: () => Promise.resolve(true),
     kickClient: () => Promise.resolve(true),
     ...overrides,
   };
+}
+
+/** A gate that asks for the key only, or for what the settings say. */
+export function openAccess(settings: Partial<AccessSettings> = {}): AccessGate {
+  return new AccessGate({
+    settings: {
+      ...{ mediaTokens: [], usersPath: null, urlSecrets: [] },
+      ...{ mediaNetworks: null, managementNetworks: null, ...settings },
+    },
+    ...{ apiKey: API_KEY, clock: systemClock, logger: silentLogger, onRefused: () => undefined },
+  });
 }
 
 function fakeMedia(): Router {

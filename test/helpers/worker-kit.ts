@@ -17,9 +17,9 @@ export class KitPlayer {
   readonly #parts: Buffer[] = [];
   #closed = false;
 
-  constructor(port: number, stream: StreamId) {
+  constructor(port: number, stream: StreamId, user = '') {
     this.#socket = connect(port, '127.0.0.1');
-    this.#socket.write(stream);
+    this.#socket.write(`${stream}${user}`);
     this.#socket.on('data', (bytes) => this.#parts.push(bytes));
     this.#socket.on('error', () => undefined);
     this.#socket.on('close', () => (this.#closed = true));
@@ -53,6 +53,11 @@ export class KitPlayer {
 
   async untilRefused(ms = 8_000): Promise<string> {
     return until('a refusal', () => this.refusal, ms);
+  }
+
+  /** Takes nothing any more, as a player does whose network is gone. */
+  freeze(): void {
+    this.#socket.pause();
   }
 
   leave(): void {
@@ -90,8 +95,9 @@ export class KitWorker {
     return this.parts.registry.owned().includes(stream);
   }
 
-  play(stream: StreamId): KitPlayer {
-    return new KitPlayer((this.#server.address() as AddressInfo).port, stream);
+  /** A player; `user` as whoever checked its token would say. */
+  play(stream: StreamId, user?: string): KitPlayer {
+    return new KitPlayer((this.#server.address() as AddressInfo).port, stream, user);
   }
 
   /** Ends in order, as a drain does. */
@@ -128,7 +134,8 @@ export class KitWorker {
     });
     const [name] = (await once(socket, 'data')) as [Buffer];
     const identity = {
-      stream: name.toString() as StreamId,
+      stream: name.toString('latin1', 0, 40) as StreamId,
+      user: name.toString('latin1', 40) || null,
       keyType: 'id',
       client: newClientId(),
       ip: '127.0.0.1',

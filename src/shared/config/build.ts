@@ -52,6 +52,13 @@ export function buildSettings(values: Values, inputs: BuildInputs): Settings {
     maxStreams: values.PROXY_MAX_STREAMS,
     apiKey: values.PROXY_API_KEY,
     trustedProxies: values.PROXY_TRUSTED_PROXIES ?? [],
+    access: {
+      mediaTokens: values.PROXY_MEDIA_TOKEN ?? [],
+      usersPath: values.PROXY_USERS,
+      urlSecrets: values.PROXY_URL_SECRET ?? [],
+      mediaNetworks: values.PROXY_MEDIA_NETWORKS,
+      managementNetworks: values.PROXY_MANAGEMENT_NETWORKS,
+    },
     publicUrl: values.PROXY_PUBLIC_URL,
     channels: {
       path: values.PROXY_CHANNELS ?? join(inputs.configDir, 'channels.json'),
@@ -90,6 +97,11 @@ export function settingsWarnings(values: Values): string[] {
   if (values.PROXY_API_KEY !== null && values.PROXY_API_KEY.length < SHORT_KEY) {
     warnings.push(
       `PROXY_API_KEY is shorter than ${String(SHORT_KEY)} characters: it can be guessed`,
+    );
+  }
+  if (values.PROXY_MEDIA_TOKEN?.some(({ length }) => length < SHORT_KEY)) {
+    warnings.push(
+      `PROXY_MEDIA_TOKEN is shorter than ${String(SHORT_KEY)} characters: it can be guessed`,
     );
   }
   return warnings;

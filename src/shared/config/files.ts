@@ -81,11 +81,14 @@ function asText(raw: unknown, list: boolean): string | null {
 
 function unknownKey(path: string, key: string, raw: unknown): ConfigFault {
   const meant = nearest(key, [...NAMES_BY_KEY.keys()]);
+  const name = NAMES_BY_KEY.get(meant ?? '');
+  // What was meant for a secret is one, whatever its name has become.
+  const secret = name !== undefined && isSensitive(name);
   const hint = meant === null ? 'the table in README.md lists the keys' : `did you mean ${meant}?`;
   return {
     name: key,
     source: path,
-    value: showValue(key, raw),
+    value: showValue(key, raw, secret),
     message: `unknown key: ${hint}`,
   };
 }

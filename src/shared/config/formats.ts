@@ -29,6 +29,7 @@ const LABELS =
 /** What is written like an IPv4 address has to be one: `10.0.0.300` is no host name. */
 const DOTTED_NUMBERS = /^[\d.]+$/;
 const CHANNELS_PATH = /^[^\p{Cc}]{1,4096}\.(?:json|m3u8?)$/u;
+const JSON_PATH = /^[^\p{Cc}]{1,4096}\.json$/u;
 const KEY_TEXT = /^[\x21-\x7e]{1,512}$/;
 
 export function integer(min: number, max: number): Format<number> {
@@ -98,6 +99,18 @@ export function keyText(): Format<string> {
     list: false,
     parse: (text) => {
       if (!KEY_TEXT.test(text)) throw new FormatError();
+      return text;
+    },
+  };
+}
+
+/** The path of a JSON file. */
+export function jsonPath(): Format<string> {
+  return {
+    allowed: 'the path of a .json file',
+    list: false,
+    parse: (text) => {
+      if (!JSON_PATH.test(text)) throw new FormatError();
       return text;
     },
   };

@@ -8,6 +8,7 @@ import type { EngineAddress } from './settings.js';
 const HOST_AND_PORT = /^(?:\[(?<v6>[^\]]*)\]|(?<plain>[^:[\]]*)):(?<port>[^:]*)$/;
 const ENGINE_NAME = /^[\w.:[\]-]{1,128}$/;
 const PREFIX_LENGTH = /^[1-9]\d{0,2}$/;
+const MAX_SECRETS = 8;
 const PORT = integer(1, 65_535);
 const CAPACITY = integer(1, 10_000);
 
@@ -27,6 +28,24 @@ export function networkList(): Format<readonly string[]> {
     allowed: 'a comma-separated list of IP addresses and networks such as 10.0.0.0/8 or fd00::/8',
     list: true,
     parse: (text) => entries(text).map(network),
+  };
+}
+
+/**
+ * One secret, or several while they are changed: the first one is the new one. `grammar` has neither
+ * commas nor blanks in it.
+ */
+export function secretList(grammar: RegExp, allowed: string): Format<readonly string[]> {
+  return {
+    allowed: `${allowed}; up to ${String(MAX_SECRETS)} of them, comma-separated`,
+    list: true,
+    parse: (text) => {
+      const secrets = entries(text);
+      // What is wrong is not said: the text would be part of it.
+      const valid = secrets.every((secret) => grammar.test(secret));
+      if (!valid || secrets.length > MAX_SECRETS) throw new FormatError();
+      return secrets;
+    },
   };
 }
 

@@ -139,7 +139,8 @@ function unknownVariables(env: Environment): ConfigFault[] {
       return {
         name: escapeName(name),
         source: 'environment',
-        value: showValue(name, value),
+        // What was meant for a secret is one, whatever its name has become.
+        value: showValue(name, value, meant !== null && isSensitive(meant as VariableName)),
         message: `unknown variable: ${hint}`,
       };
     });

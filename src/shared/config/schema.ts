@@ -1,3 +1,4 @@
+import { ACCESS_VARIABLES } from './access-variables.js';
 import {
   boolean,
   channelsPath,
@@ -8,23 +9,10 @@ import {
   oneOf,
   seconds,
 } from './formats.js';
-import type { Format } from './formats.js';
 import { engineList, networkList } from './list-formats.js';
 import { LOG_LEVELS, PLAYLIST_FETCH_SCOPES } from './settings.js';
 import { httpUrl, redisUrl } from './url-formats.js';
-
-/** One variable of spec 2.2. `D` is `null` where nothing is set unless the operator says so. */
-export interface Variable<T, D extends string | null = string | null> {
-  readonly format: Format<T>;
-  /** As an operator would write it: the default passes the same grammar as everything else. */
-  readonly default: D;
-  /** What the table shows where the default depends on the machine or on another variable. */
-  readonly shownDefault?: string;
-  readonly unit: 'bytes' | 'ms' | 's' | '';
-  readonly doc: string;
-  /** Never printed. */
-  readonly sensitive?: true;
-}
+import type { Variable } from './variable.js';
 
 const DAY = 86_400;
 const HOUR = 3_600;
@@ -200,6 +188,7 @@ export const VARIABLES = {
     unit: '',
     doc: 'Whose `X-Forwarded-*` is believed: IP addresses and networks, comma-separated.',
   },
+  ...ACCESS_VARIABLES,
   PROXY_PUBLIC_URL: {
     format: httpUrl(),
     default: null,

@@ -45,6 +45,8 @@ export interface Settings {
   readonly apiKey: string | null;
   readonly trustedProxies: readonly string[];
 
+  readonly access: AccessSettings;
+
   /** Begins the addresses in playlists, without a trailing slash; `null`: as the request came. */
   readonly publicUrl: string | null;
   readonly channels: ChannelSettings;
@@ -58,6 +60,19 @@ export interface Settings {
 
   readonly redis: RedisSettings;
   readonly log: LogSettings;
+}
+
+/** Who may ask for media, and from where; everything is open where nothing is set. */
+export interface AccessSettings {
+  /** Tokens that everybody may share. */
+  readonly mediaTokens: readonly string[];
+  /** Path of the file of users, or `null`. */
+  readonly usersPath: string | null;
+  /** Secrets of signed addresses; the first one signs. */
+  readonly urlSecrets: readonly string[];
+  /** `null`: from everywhere. */
+  readonly mediaNetworks: readonly string[] | null;
+  readonly managementNetworks: readonly string[] | null;
 }
 
 export interface ChannelSettings {

@@ -1,5 +1,5 @@
 import { fileKey, VARIABLE_NAMES, VARIABLES } from './schema.js';
-import type { Variable } from './schema.js';
+import type { Variable } from './variable.js';
 
 const HEADINGS = ['Variable', 'Key in a file', 'Default', 'Unit', 'Meaning'] as const;
 

@@ -14,6 +14,8 @@ export interface ClientView {
   readonly ip_address: string | null;
   readonly user_agent: string | null;
   readonly worker_id: string | null;
+  /** Whose token opened it, where there are users. */
+  readonly user: string | null;
   /** Times it fell out of the ring on its worker. */
   readonly skips: number;
   /** ms of media between what it was sent and the head, as of `stats_updated_at`. */
@@ -33,6 +35,7 @@ export function clientView(id: string, record: Fields): ClientView {
     ip_address: text(record, 'ip_address'),
     user_agent: text(record, 'user_agent'),
     worker_id: text(record, 'worker_id'),
+    user: text(record, 'user'),
     skips: count(record, 'skips'),
     behind_ms: number(record, 'behind_ms'),
     stats_updated_at: number(record, 'stats_updated_at'),

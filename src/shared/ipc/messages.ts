@@ -31,6 +31,8 @@ export interface PlayingSession {
   readonly ip: string;
   readonly userAgent: string;
   readonly connectedAt: number;
+  /** Whose token opened it, where there are users. */
+  readonly user?: string | null;
   readonly bytesSent: number;
   readonly chunksSent: number;
   /** `null` when the worker died and only its last report is known. */

@@ -8,6 +8,8 @@ const SECRET_NAME =
   /^(?:.*authorization|(?:set-)?cookie|.*token|.*secret|.*passw(?:or)?d|.*api[-_]?key|key)$/i;
 const SECRET_PARAMETER =
   /([?&;](?:[a-z0-9_-]*(?:token|secret|password|api[-_]?key)|key|auth|sig|signature)=)[^&;\s"'#]+/gi;
+/** `/t/<token>/…`, and `%2Ft%2F` where an address is the value of another one's query. */
+const PATH_TOKEN = /(\/t\/|%2ft%2f)[\w.~-]+(?=\/|%2f|$|[\s"'?#])/gi;
 const BEARER = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
 /** Up to the last `@`, because passwords may have one. The scheme is bounded to keep this linear. */
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"']+@/gi;
@@ -23,6 +25,7 @@ export function isSecretName(name: string): boolean {
 export function redactText(text: string): string {
   return text
     .replace(SECRET_PARAMETER, `$1${REDACTED}`)
+    .replace(PATH_TOKEN, `$1${REDACTED}`)
     .replace(BEARER, `$1 ${REDACTED}`)
     .replace(URL_CREDENTIALS, `$1${REDACTED}@`);
 }

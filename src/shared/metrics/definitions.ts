@@ -59,6 +59,11 @@ export class Metrics {
     'Ends of engine sessions nobody asked for, and starts that failed.',
     'reason',
   );
+  readonly accessRefused = this.#counterBy(
+    'access_refused_total',
+    'Requests that were refused for what they showed or where they came from.',
+    'code',
+  );
   readonly ownershipChanges = this.#counter(
     'ownership_changes_total',
     'Locks won, lost and handed over.',

@@ -9,6 +9,8 @@ export interface ClientRecord {
   readonly connectedAt: number;
   readonly ip: string;
   readonly userAgent: string;
+  /** Whose token opened it, where there are users. */
+  readonly user?: string | null;
 }
 
 /** What a heartbeat writes of a client. Rates are kilobytes (1,000 bytes) per second. */
@@ -39,7 +41,7 @@ export class ClientStore {
   readonly #keys: Keys;
   readonly #worker: WorkerId;
   readonly #leaseMs: number;
-  readonly #scripts: { join: Script; leave: Script; reap: Script; admit: Script };
+  readonly #scripts: { join: Script; leave: Script; reap: Script; admit: Script; place: Script };
 
   constructor(options: { redis: Redis; keys: Keys; worker: WorkerId; leaseMs: number }) {
     this.#redis = options.redis;
@@ -51,6 +53,7 @@ export class ClientStore {
       leave: defineScript(this.#redis, 'leaveStream-5'),
       reap: defineScript(this.#redis, 'reapClients-3'),
       admit: defineScript(this.#redis, 'admit-1'),
+      place: defineScript(this.#redis, 'takePlace-1'),
     };
   }
 
@@ -99,6 +102,21 @@ export class ClientStore {
     return (await this.#scripts.admit([this.#keys.admittedClients], args)) === 1;
   }
 
+  /** True when the user may have this connection besides the others; asking again prolongs it. */
+  async takePlace(
+    user: string,
+    client: ClientId,
+    { limit, lifeMs }: { readonly limit: number; readonly lifeMs: number },
+  ): Promise<boolean> {
+    const args = [client, limit, lifeMs];
+    return (await this.#scripts.place([this.#keys.userPlaces(user)], args)) === 1;
+  }
+
+  /** Somebody else may have the place of this connection. */
+  async givePlace(user: string, client: ClientId): Promise<void> {
+    await this.#redis.zrem(this.#keys.userPlaces(user), client);
+  }
+
   /** Renews all leases of this worker and says that it lives: one pipeline, one round trip. */
   async pulse(
     pulses: readonly ClientPulse[],
@@ -130,6 +148,7 @@ export class ClientStore {
         pipeline.zadd(this.#keys.admittedClients, options.now + this.#leaseMs, pulse.client);
       }
     }
+    if (options.limited) pipeline.pexpire(this.#keys.admittedClients, this.#leaseMs * 2);
     await pipeline.exec();
   }
 
@@ -191,6 +210,7 @@ export class ClientStore {
       record.userAgent,
       'worker_id',
       this.#worker,
+      ...(record.user ? ['user', record.user] : []),
     ];
   }
 

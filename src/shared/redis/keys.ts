@@ -18,6 +18,8 @@ export interface Keys {
   /** String with a TTL: the content was refused by an engine; its value is the reason. */
   readonly refused: (id: StreamId) => string;
   readonly engines: EngineKeys;
+  /** Sorted set with a TTL: the connections of a user with a limit, by expiry (ms of Redis' clock). */
+  readonly userPlaces: (user: string) => string;
   /** Sorted sets of leases by expiry (ms), kept only where a limit is set: admission counts them. */
   readonly admittedClients: string;
   readonly admittedStreams: string;
@@ -96,6 +98,7 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
       keeper: `${engines}:keeper`,
       events: `${PREFIX}:events:engines`,
     },
+    userPlaces: (user) => `${PREFIX}:user:${user}:places`,
     admittedClients: `${PREFIX}:admitted:clients`,
     admittedStreams: `${PREFIX}:admitted:streams`,
     admittedBytes: `${PREFIX}:admitted:bytes`,

@@ -4,6 +4,7 @@ import type { ClientId, KeyType, StreamId } from '../../shared/ids.js';
 import type { PlayingSession, RingPosition } from '../../shared/ipc/messages.js';
 import { joinHead, nullPackets, spliceHead, type SpliceHead } from '../../shared/mpegts/splice.js';
 import type { Chunk, ChunkSource } from '../contracts.js';
+import { emptied } from './emptied.js';
 import { joinCursor, resumeCursor, type Cursor } from './ring-choice.js';
 
 /** Life of one playing connection inside a worker. */
@@ -27,6 +28,8 @@ export interface ClientIdentity {
   readonly ip: string;
   readonly userAgent: string;
   readonly connectedAt: number;
+  /** Whose token opened it, where there are users. */
+  readonly user?: string | null;
 }
 
 export interface ClientOptions {
@@ -108,6 +111,12 @@ export class ClientSession {
     return this.#skips;
   }
 
+  /** ms since a full socket took something; 0 while it takes what it is given. */
+  get stalledMs(): number {
+    const blocked = this.#state === ClientState.Blocked;
+    return blocked ? this.#options.clock.monotonic() - this.#lastTakenAt : 0;
+  }
+
   /** Chunks between the last one written and the head. */
   get behind(): number {
     return Math.max(0, this.#options.source.head - this.#cursor.index + 1);
@@ -173,7 +182,7 @@ export class ClientSession {
   tick(keepalive: boolean): void {
     const now = this.#options.clock.monotonic();
     if (this.#state === ClientState.Blocked) {
-      if (now - this.#lastTakenAt > this.#options.ghostMs) this.close('ghost');
+      if (this.stalledMs > this.#options.ghostMs) this.close('ghost');
       return;
     }
     const { source } = this.#options;
@@ -217,12 +226,8 @@ export class ClientSession {
       return null;
     }
     this.#socket.off('close', this.#onSocketClose);
-    return {
-      ...this.identity,
-      bytesSent: this.bytesSent,
-      chunksSent: this.#chunksSent,
-      position,
-    };
+    const { bytesSent, chunksSent } = this;
+    return { ...this.identity, bytesSent, chunksSent, position };
   }
 
   readonly #onDrain = (): void => {
@@ -349,23 +354,4 @@ const FIN_TIMEOUT_MS = 2_000;
 /** The `close` event follows and says all there is to say. */
 function ignoreSocketError(): void {
   return;
-}
-
-/** True when nothing is queued on the socket; false when it closed or the time is over. */
-function emptied(socket: Socket, deadlineMs: number): Promise<boolean> {
-  if (socket.destroyed) return Promise.resolve(false);
-  if (socket.writableLength === 0) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const done = (result: boolean) => (): void => {
-      clearTimeout(timer);
-      socket.off('drain', onDrain);
-      socket.off('close', onClose);
-      resolve(result);
-    };
-    const onDrain = done(true);
-    const onClose = done(false);
-    const timer = setTimeout(done(false), deadlineMs);
-    socket.on('drain', onDrain);
-    socket.on('close', onClose);
-  });
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import express, { type Express, type RequestHandler, type Router } from 'express';
-import { makeGuards } from './auth.js';
+import { makeGuards, type Guards } from './auth.js';
+import { takePathToken } from './credentials.js';
 import type { HttpDeps } from './deps.js';
 import { makeErrorHandler, methodNotAllowed, notFound } from './error-handler.js';
 import { serve } from './route.js';
@@ -27,6 +28,7 @@ export function makeApp(deps: HttpDeps): Express {
     deps.settings.trustedProxies.length > 0 && [...deps.settings.trustedProxies],
   );
 
+  app.use(takePathToken);
   // Media first: nothing may stand between a player and its bytes (style 5.4.6).
   app.use(deps.mediaRouter);
   for (const path of MEDIA_PATHS) app.route(path).all(methodNotAllowed(['GET', 'HEAD']));
@@ -46,16 +48,17 @@ function managementRouter(deps: HttpDeps): Router {
   mountClients(router, deps, guards);
   mountEngines(router, deps, guards);
   mountEvents(router, deps, guards);
-  mountPanel(router);
+  mountPanel(router, guards);
   mountPlaylist(router, deps, guards);
-  mountOpenapi(router);
+  mountOpenapi(router, guards);
   return router;
 }
 
-function mountOpenapi(router: Router): void {
+function mountOpenapi(router: Router, guards: Guards): void {
   const document = readFileSync(OPENAPI, 'utf8');
   serve(router, '/openapi.yaml', {
     get: [
+      guards.network,
       (_request, response) => {
         response.type('application/yaml').send(document);
       },

@@ -1,11 +1,10 @@
 import type { RequestHandler } from 'express';
-import { sameKey } from '../../shared/constant-time.js';
-import { AppError } from '../../shared/errors.js';
+import { bearerOf } from '../access/credential.js';
 import type { HttpDeps } from './deps.js';
 
-const BEARER = /^Bearer +(\S+) *$/i;
-
 export interface Guards {
+  /** Holds no data: only the network counts (`PROXY_MANAGEMENT_NETWORKS`), as with the other two. */
+  readonly network: RequestHandler;
   /** Changes something or shows players' addresses: always needs the key (spec 6). */
   readonly always: RequestHandler;
   /** Listings: open until the operator has set a key. */
@@ -13,17 +12,18 @@ export interface Guards {
 }
 
 export function makeGuards({
-  apiKey,
+  access,
   apiKeyConfigured,
-}: Pick<HttpDeps, 'apiKey' | 'apiKeyConfigured'>): Guards {
+}: Pick<HttpDeps, 'access' | 'apiKeyConfigured'>): Guards {
+  const network: RequestHandler = (request, _response, next) => {
+    access.admitNetwork(request.ip ?? '');
+    next();
+  };
   const always: RequestHandler = (request, _response, next) => {
-    const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    if (key === undefined) throw new AppError('UNAUTHORIZED');
-    if (!sameKey(key, apiKey)) throw new AppError('FORBIDDEN');
+    const address = request.ip ?? '';
+    access.admitNetwork(address);
+    access.checkKey(address, bearerOf(request.headers.authorization));
     next();
   };
-  const open: RequestHandler = (_request, _response, next) => {
-    next();
-  };
-  return { always, whenConfigured: apiKeyConfigured ? always : open };
+  return { network, always, whenConfigured: apiKeyConfigured ? always : network };
 }

@@ -5,6 +5,7 @@ import type { InspectRedis } from '../../shared/inspect/inspect-redis.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { MetricsSample } from '../../shared/metrics/render.js';
 import type { Keys } from '../../shared/redis/keys.js';
+import type { AccessGate } from '../access/access-gate.js';
 import type { ChannelList } from '../playlist/channel-list.js';
 import type { PlaylistFetch } from '../playlist/fetch-playlist.js';
 import type { EventHub } from './event-hub.js';
@@ -28,7 +29,8 @@ export interface HttpDeps {
   readonly localMetrics: () => Promise<unknown>;
   /** The listeners of `/events`. */
   readonly events: Pick<EventHub, 'add'>;
-  readonly apiKey: string;
+  /** Checks the key and the networks, and who may have media. */
+  readonly access: Pick<AccessGate, 'admitMedia' | 'admitNetwork' | 'checkKey'>;
   /** False when the primary made the key itself: then the listings are open (spec 6). */
   readonly apiKeyConfigured: boolean;
   /** Asks for the stop of a stream on any host; false when it does not run. */

@@ -38,7 +38,7 @@ export function makeErrorHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     if (error.retryAfter !== null) response.set('Retry-After', String(error.retryAfter));
-    if (error.code === 'UNAUTHORIZED') response.set('WWW-Authenticate', 'Bearer');
+    if (error.status === 401) response.set('WWW-Authenticate', 'Bearer');
     response.status(error.status).set('Cache-Control', 'no-store').json({ error: error.toBody() });
   };
 }

@@ -5,6 +5,7 @@ import type { ClientId, StreamId } from '../../shared/ids.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { ClientPulse, ClientStore, JoinAnswer } from '../../shared/redis/client-store.js';
 import type { ClientIdentity } from '../client/client-session.js';
+import type { UserPlaces } from './user-places.js';
 
 /** What a playing client has come to. */
 export interface ClientProgress {
@@ -13,6 +14,8 @@ export interface ClientProgress {
   readonly skips?: number;
   /** ms of media up to the head; `null` while its place is looked for. */
   readonly behindMs?: number | null;
+  /** ms since a full socket took something. */
+  readonly stalledMs?: number;
 }
 
 /** A lease of this worker and, once it plays, what its socket took. */
@@ -29,6 +32,8 @@ export interface LeaseKeeperOptions {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where there are users with limits. */
+  readonly places: UserPlaces;
   /** An operator's script or another worker asked this client to leave. */
   readonly onAskedToLeave: (client: ClientId) => void;
   /** What the worker's heartbeat says besides its clients and their rate. */
@@ -65,18 +70,36 @@ export class LeaseKeeper {
       clock.setInterval(() => void this.pulseNow(), settings.heartbeatMs),
       clock.setInterval(() => this.#retryLeaves(), LEAVE_RETRY_MS),
     ];
+    this.#options.places.start();
     void this.pulseNow();
   }
 
   /** Ends the timers, waits for leaves under way, and takes the worker's own sign of life away. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#options.places.stop();
     await Promise.all(this.#leaving);
     await this.#options.store.forgetWorker().catch(() => undefined);
   }
 
-  /** Registers a client with its stream. Throws `CLIENT_LIMIT`; rejects while Redis is away. */
+  /**
+   * Registers a client with its stream. Throws `USER_LIMIT` and `CLIENT_LIMIT`; rejects while Redis is
+   * away.
+   */
   async join(identity: ClientIdentity): Promise<JoinAnswer> {
+    const { places } = this.#options;
+    await places.take(identity);
+    let joined = false;
+    try {
+      const answer = await this.#join(identity);
+      joined = answer.joined;
+      return answer;
+    } finally {
+      if (!joined) places.give(identity.client);
+    }
+  }
+
+  async #join(identity: ClientIdentity): Promise<JoinAnswer> {
     const { store, settings, clock } = this.#options;
     const now = clock.now();
     const { maxClients } = settings;
@@ -91,6 +114,7 @@ export class LeaseKeeper {
   /** Holds a lease that Redis learns of with the next pulse (it may be away). */
   hold(identity: ClientIdentity): void {
     this.#owedLeaves.delete(identity.client);
+    this.#options.places.hold(identity);
     this.#leases.set(identity.client, {
       identity,
       progress: null,
@@ -101,20 +125,23 @@ export class LeaseKeeper {
   }
 
   /** From now on the lease tells what the client's socket took. */
-  watch(client: ClientId, progress: Lease['progress']): void {
+  watch(client: ClientId, progress: () => ClientProgress): void {
     const lease = this.#leases.get(client);
     if (lease !== undefined) lease.progress = progress;
+    this.#options.places.watch(client, () => progress().stalledMs ?? 0);
   }
 
   /** Takes leave; tries again later when Redis is away. Idempotent. */
   leave(identity: Pick<ClientIdentity, 'client' | 'stream'>): void {
     this.#leases.delete(identity.client);
+    this.#options.places.give(identity.client);
     this.#sendLeave(identity.stream, identity.client);
   }
 
   /** Forgets a lease that another worker has taken over. */
   release(client: ClientId): void {
     this.#leases.delete(client);
+    this.#options.places.forget(client);
   }
 
   /** Renews every lease; also what puts them back after Redis came back empty. */

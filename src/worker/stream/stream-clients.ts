@@ -170,6 +170,7 @@ export class StreamClients {
       bytes: client.bytesSent,
       chunks: client.chunksSent,
       skips: client.skips,
+      stalledMs: client.stalledMs,
       behindMs: client.position && behindHead(feed.marks(), client.position),
     }));
     void store.announce(identity.stream, identity.client).catch(() => undefined);
@@ -184,6 +185,7 @@ export class StreamClients {
     metrics.clientClosed(reason);
     logger.info('client left', {
       client: identity.client,
+      ...(identity.user && { user: identity.user }),
       reason,
       bytes: client.bytesSent,
       skips: client.skips,

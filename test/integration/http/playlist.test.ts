@@ -9,7 +9,7 @@ import type { HttpDeps, PlaylistDeps } from '../../../src/worker/http/deps.js';
 import { makeMediaRouter, type MediaDeps } from '../../../src/worker/http/routes/getstream.js';
 import { parseChannelJson } from '../../../src/worker/playlist/channel-json.js';
 import { makePlaylistFetch } from '../../../src/worker/playlist/fetch-playlist.js';
-import { API_KEY, fakeDeps, runApp, type RunningApp } from '../../helpers/http-app.js';
+import { API_KEY, fakeDeps, openAccess, runApp, type RunningApp } from '../../helpers/http-app.js';
 
 const HEX = 'a'.repeat(40);
 const AUTHORIZED = { Authorization: `Bearer ${API_KEY}` };
@@ -244,6 +244,7 @@ describe('/ace/alias/:name', () => {
     const session = { clients: { play } };
     const deps = {
       clock: systemClock,
+      access: openAccess(),
       onPlaying: () => undefined,
       onJoined: () => undefined,
       aliases: {

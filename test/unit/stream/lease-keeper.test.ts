@@ -8,11 +8,19 @@ import type {
   JoinAnswer,
 } from '../../../src/shared/redis/client-store.js';
 import { LeaseKeeper } from '../../../src/worker/stream/lease-keeper.js';
+import { UserPlaces } from '../../../src/worker/stream/user-places.js';
 import { HandClock, IDENTITY } from '../../helpers/client-wire.js';
 import { testSettings } from '../../helpers/settings.js';
 import { until } from '../../helpers/until.js';
 
 const away = new Error('Connection is closed.');
+
+/** Nobody has a limit. */
+const noPlaces = new UserPlaces({
+  store: { takePlace: () => Promise.resolve(true), givePlace: () => Promise.resolve() },
+  policy: { limitOf: () => 0, refresh: () => Promise.resolve() },
+  ...{ clock: systemClock, logger: silentLogger, onLost: () => undefined },
+});
 
 class FakeStore {
   admitted = true;
@@ -50,6 +58,7 @@ describe('the lease keeper', () => {
       settings: testSettings({ maxClients }),
       clock,
       logger: silentLogger,
+      places: noPlaces,
       onAskedToLeave: (client) => kicked.push(client),
       vitals: () => ({}),
     });
@@ -101,6 +110,7 @@ describe('the lease keeper', () => {
       settings: testSettings(),
       clock: systemClock,
       logger: silentLogger,
+      places: noPlaces,
       onAskedToLeave: () => undefined,
       vitals: () => ({}),
     });

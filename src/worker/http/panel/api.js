@@ -31,7 +31,7 @@ export class ApiError extends Error {
 }
 
 /** @returns {Record<string, string>} */
-function authorization() {
+export function authorization() {
   const value = key.get();
   return value === null ? {} : { Authorization: `Bearer ${value}` };
 }

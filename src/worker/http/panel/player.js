@@ -1,5 +1,6 @@
 // @ts-check
 // Shows a running stream in the browser: mpegts.js turns MPEG-TS into what a video element takes.
+import { authorization } from './api.js';
 import { byId, setText } from './dom.js';
 import { shortKey } from './format.js';
 
@@ -70,7 +71,9 @@ export function makePlayer() {
       return;
     }
     const url = new URL(`ace/getstream?id=${key}`, document.baseURI).href;
-    player = mpegts.createPlayer({ type: 'mpegts', isLive: true, url }, CONFIG);
+    // Who has the key may watch, also where media needs a token.
+    const config = { ...CONFIG, headers: authorization() };
+    player = mpegts.createPlayer({ type: 'mpegts', isLive: true, url }, config);
     const say = (/** @type {string} */ text) => {
       if (mine === generation) setText(state, text);
     };

@@ -14,6 +14,7 @@ import {
 
 const COLUMNS = [
   { label: 'Address' },
+  { label: 'User' },
   { label: 'Player', wide: true },
   { label: 'Stream', wide: true },
   { label: 'Worker' },
@@ -62,7 +63,7 @@ export function makePlayers(actions) {
  */
 function makePlayer({ id, stream }, actions, now) {
   const { row, cells } = makeCells(COLUMNS);
-  const [address, agent, key, worker, behind, speed, skips, since, buttons] = cells;
+  const [address, user, agent, key, worker, behind, speed, skips, since, buttons] = cells;
   buttons.classList.add('actions');
   buttons.append(sureButton('Kick', 'Disconnect?', () => actions.kick(stream, id)));
   setText(key, shortKey(stream));
@@ -74,6 +75,7 @@ function makePlayer({ id, stream }, actions, now) {
       // Before its first heartbeat nobody has measured anything.
       const measured = client.bytes_sent > 0;
       setText(address, client.ip_address ?? NOTHING);
+      setText(user, client.user ?? NOTHING);
       setText(agent, shortAgent(client.user_agent));
       setAttribute(agent, 'title', client.user_agent ?? '');
       setText(worker, shortWorker(client.worker_id));

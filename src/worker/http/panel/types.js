@@ -42,6 +42,7 @@
  * @property {number} current_rate_KBps
  * @property {string | null} ip_address
  * @property {string | null} user_agent
+ * @property {string | null} user whose token opened it
  * @property {string | null} worker_id
  * @property {number | null} stats_updated_at
  * @property {number} skips

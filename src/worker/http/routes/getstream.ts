@@ -6,12 +6,15 @@ import type { ClientIdentity } from '../../client/client-session.js';
 import type { StreamRegistry } from '../../stream/stream-registry.js';
 import { MovedError } from '../../stream/waiting-room.js';
 import type { ContentSelector } from '../../contracts.js';
+import type { AccessGate } from '../../access/access-gate.js';
+import { mediaAsk } from '../credentials.js';
 import { pathParam } from '../route.js';
 import { parseStreamRequest } from '../stream-request.js';
 import type { Socket } from 'node:net';
 
 export interface MediaDeps {
   readonly registry: StreamRegistry;
+  readonly access: Pick<AccessGate, 'admitMedia'>;
   readonly aliases: { find(alias: string): Promise<ContentSelector> };
   readonly clock: Clock;
   /** The head is written; media follows. */
@@ -40,6 +43,7 @@ export function makeMediaRouter(deps: MediaDeps): Router {
   const serve = (path: string, resolve: Resolve): void => {
     // Probes of players ask HEAD first: it never starts, joins or stops anything (spec 2.3).
     router.head(path, async (request, response) => {
+      await deps.access.admitMedia(mediaAsk(request));
       await resolve(request);
       response.useChunkedEncodingByDefault = false;
       response.writeHead(200, MEDIA_HEADERS).end();
@@ -59,6 +63,7 @@ async function play(
 ): Promise<void> {
   const { registry, clock } = deps;
   const startedAt = clock.monotonic();
+  const { user } = await deps.access.admitMedia(mediaAsk(request));
   const { stream, keyType } = await resolve(request);
   if (request.socket.destroyed) return;
   const { socket } = request;
@@ -71,6 +76,7 @@ async function play(
     ip: request.ip ?? '',
     userAgent: (request.get('user-agent') ?? '').replace(/\p{C}/gu, ' ').slice(0, MAX_USER_AGENT),
     connectedAt: clock.now(),
+    user,
   };
   let session;
   try {

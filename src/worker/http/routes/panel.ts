@@ -1,5 +1,6 @@
 import type { Request, Response, Router } from 'express';
 import { AppError } from '../../../shared/errors.js';
+import type { Guards } from '../auth.js';
 import { loadPanelAssets, PAGE, type PanelAsset } from '../panel-assets.js';
 import { pathParam, serve } from '../route.js';
 
@@ -15,10 +16,11 @@ const PAGE_HEADERS = {
 } as const;
 
 /** `/panel` and its files: open, because they hold no data. */
-export function mountPanel(router: Router): void {
+export function mountPanel(router: Router, guards: Guards): void {
   const assets = loadPanelAssets();
   serve(router, '/panel', {
     get: [
+      guards.network,
       (request, response) => {
         // Links in the page are relative to `/panel`, so that a prefix in front of it does no harm.
         if (request.path.endsWith('/')) {
@@ -32,6 +34,7 @@ export function mountPanel(router: Router): void {
   });
   serve(router, '/panel/:file', {
     get: [
+      guards.network,
       (request, response) => {
         const name = pathParam(request.params['file']);
         send(request, response, name === PAGE ? undefined : assets.get(name));
