@@ -149,6 +149,29 @@ describe('The panel in a browser', function () {
     await until('it has left', async () => (await players().count()) === 1, 5_000);
   });
 
+  it('goes on with the picture after engines broke off in the middle of one', async () => {
+    await enter();
+    stage.play(CHANNEL);
+    await stream().getByRole('button', { name: 'Watch' }).click();
+    const look = (): Promise<Picture> => page.evaluate<Picture>(PICTURE);
+    await until('a picture', async () => (await look()).frames > 5, 20_000);
+    for (const engine of stage.engines) engine.dropReaders('mid-packet');
+    await stage.proxy.tree.line('engine fault');
+    // Chromium's decoder may stop for good at the cut: then the panel begins again.
+    const { time } = await look();
+    const moved = async (): Promise<boolean> => {
+      const now = await look();
+      return now.time > 0.5 && now.frames > 10 && Math.abs(now.time - time) > 1;
+    };
+    await until('it moves again', moved, 15_000);
+    const again = await look();
+    await until('and on', async () => (await look()).frames >= again.frames + 50, 15_000);
+    complaints = complaints.filter(
+      (text) => !/MediaError|appendBuffer|HTMLMediaElement/.test(text),
+    );
+    await page.click('#watch-close');
+  });
+
   it('explains a stall: what happened, what was tried, when the picture was back', async () => {
     await enter();
     const player = stage.play(CHANNEL);

@@ -5,6 +5,10 @@ import { counted, rate } from './format.js';
 import { Series } from './history.js';
 
 const HEIGHT = 84;
+/** s that a chart shows at least, so that its first minute has a scale too. */
+const LEAST_SECONDS = 60;
+/** s between two marks of the time axis. */
+const STEPS = [15, 30, 60, 120, 300];
 /** uPlot is a script of its own: it has no types here. */
 const Plot = /** @type {any} */ (globalThis).uPlot;
 
@@ -88,10 +92,16 @@ function options(width) {
   return {
     width,
     height: HEIGHT,
-    padding: [6, 4, 0, 0],
+    padding: [6, 26, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
+      x: {
+        range: (/** @type {unknown} */ _, /** @type {number} */ from, /** @type {number} */ to) => [
+          Math.min(from, to - LEAST_SECONDS),
+          to,
+        ],
+      },
       y: {
         range: (/** @type {unknown} */ _, /** @type {number} */ __, /** @type {number} */ top) => [
           0,
@@ -100,7 +110,7 @@ function options(width) {
       },
     },
     axes: [
-      { ...axis, size: 18, gap: 2, space: 70 },
+      { ...axis, size: 18, gap: 4, space: 70, incrs: STEPS, values: clockTimes },
       { ...axis, size: 34, gap: 3, space: 26, values: shortNumbers },
     ],
     series: [
@@ -108,6 +118,11 @@ function options(width) {
       { stroke: color('--accent'), fill: color('--wash'), width: 1.5, points: { show: false } },
     ],
   };
+}
+
+/** @param {unknown} _ @param {number[]} seconds */
+function clockTimes(_, seconds) {
+  return seconds.map((second) => new Date(second * 1_000).toTimeString().slice(0, 8));
 }
 
 /** @param {unknown} _ @param {number[]} values */

@@ -7,16 +7,29 @@ import { shortKey } from './format.js';
 /** s of media behind the picture that the browser may keep. */
 const KEPT_SECONDS = 60;
 
+/** ms before a picture that broke is begun again; doubled each time, anew after `CALM_MS` of playing. */
+const FIRST_PAUSE_MS = 300;
+const LONGEST_PAUSE_MS = 10_000;
+const CALM_MS = 20_000;
+
+/** @type {import('mpegts.js').default.Config} */
 const CONFIG = {
   isLive: true,
-  // Chasing the live edge makes sound stutter; the proxy's cushion of 2 s is wanted.
+  // Jumping to the live edge makes sound stutter; the proxy's cushion of 2 s is wanted.
   liveBufferLatencyChasing: false,
+  // What a gap has left behind is caught up with by playing a little faster.
+  liveSync: true,
+  liveSyncMaxLatency: 8,
+  liveSyncTargetLatency: 4,
+  liveSyncPlaybackRate: 1.1,
   autoCleanupSourceBuffer: true,
   autoCleanupMaxBackwardDuration: KEPT_SECONDS * 2,
   autoCleanupMinBackwardDuration: KEPT_SECONDS,
 };
 
-/** @type {Promise<any> | null} */
+/** @typedef {typeof import('mpegts.js').default} Library */
+
+/** @type {Promise<Library> | null} */
 let loading = null;
 
 /** The library, once somebody watches: it is as large as everything else together. */
@@ -25,7 +38,9 @@ function loadLibrary() {
     const path = document.querySelector('meta[name=mpegts]')?.getAttribute('content') ?? '';
     const script = document.createElement('script');
     script.src = path;
-    script.addEventListener('load', () => resolve(/** @type {any} */ (globalThis).mpegts));
+    script.addEventListener('load', () =>
+      resolve(/** @type {{ mpegts: Library }} */ (/** @type {unknown} */ (globalThis)).mpegts),
+    );
     script.addEventListener('error', () => {
       loading = null;
       reject(new Error('the player could not be loaded'));
@@ -39,56 +54,77 @@ export function makePlayer() {
   const box = byId('watch');
   const video = /** @type {HTMLVideoElement} */ (byId('video'));
   const state = byId('watch-state');
-  /** @type {any} */
+  /** @type {import('mpegts.js').default.Player | null} */
   let player = null;
+  /** What an older one still says is not heard. */
   let generation = 0;
+  let pause = FIRST_PAUSE_MS;
+  /** @type {number | undefined} */
+  let timer;
 
   const stop = () => {
     generation += 1;
+    clearTimeout(timer);
     player?.destroy();
     player = null;
   };
-  const close = () => {
+  byId('watch-close').addEventListener('click', () => {
     stop();
     box.hidden = true;
-  };
-  byId('watch-close').addEventListener('click', close);
+  });
   video.addEventListener('playing', () => setText(state, 'live'));
   video.addEventListener('waiting', () => setText(state, 'waits for media'));
 
-  /** @param {string} key */
-  const watch = async (key) => {
+  /** @param {Library} mpegts @param {string} key */
+  const play = (mpegts, key) => {
     stop();
     const mine = generation;
-    box.hidden = false;
-    box.scrollIntoView({ block: 'nearest' });
-    setText(byId('watch-title'), `Watching ${shortKey(key)}`);
-    setText(state, 'starts');
-    const mpegts = await loadLibrary();
-    if (mine !== generation) return;
-    if (!mpegts.isSupported()) {
-      setText(state, 'this browser cannot play MPEG-TS');
-      return;
-    }
+    const startedAt = Date.now();
+    const say = (/** @type {string} */ text) => {
+      if (mine === generation) setText(state, text);
+    };
     const url = new URL(`ace/getstream?id=${key}`, document.baseURI).href;
     // Who has the key may watch, also where media needs a token.
     const config = { ...CONFIG, headers: authorization() };
     player = mpegts.createPlayer({ type: 'mpegts', isLive: true, url }, config);
-    const say = (/** @type {string} */ text) => {
-      if (mine === generation) setText(state, text);
-    };
     player.on(mpegts.Events.LOADING_COMPLETE, () => say('the proxy has ended the stream'));
     player.on(
       mpegts.Events.ERROR,
       (
         /** @type {string} */ kind,
         /** @type {string} */ detail,
-        /** @type {{ msg?: string }} */ info,
-      ) => say(`${kind}: ${info?.msg ?? detail}`),
+        /** @type {{ msg?: string } | undefined} */ info,
+      ) => {
+        if (mine !== generation) return;
+        say(`${kind}: ${info?.msg ?? detail}`);
+        // Where an engine or a worker broke off, a picture is cut: browsers stop at that for good.
+        if (kind !== mpegts.ErrorTypes.MEDIA_ERROR) return;
+        if (Date.now() - startedAt > CALM_MS) pause = FIRST_PAUSE_MS;
+        generation += 1;
+        setText(state, 'begins again after a picture that was cut');
+        // Not inside its own callback: the library goes on with what it was about.
+        timer = window.setTimeout(() => play(mpegts, key), pause);
+        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      },
     );
     player.attachMediaElement(video);
     player.load();
-    await player.play()?.catch(() => say('press play'));
+    Promise.resolve(player.play()).catch(() => say('press play'));
+  };
+
+  /** @param {string} key */
+  const watch = async (key) => {
+    stop();
+    const mine = generation;
+    pause = FIRST_PAUSE_MS;
+    box.hidden = false;
+    box.scrollIntoView({ block: 'nearest' });
+    setText(byId('watch-title'), `Watching ${shortKey(key)}`);
+    setText(state, 'starts');
+    const mpegts = await loadLibrary();
+    if (mine !== generation) return;
+    if (mpegts.isSupported()) play(mpegts, key);
+    else setText(state, 'this browser cannot play MPEG-TS');
   };
   return {
     /** @param {string} key */

@@ -9,7 +9,7 @@ import {
   setText,
   sureButton,
 } from './dom.js';
-import { clock, NOTHING, rate, seconds, shortKey, shortWorker, size } from './format.js';
+import { clock, counted, NOTHING, rate, seconds, shortKey, shortWorker, size } from './format.js';
 import { makeSpark } from './history.js';
 import { entryLine, explain, makeStory } from './story.js';
 
@@ -21,7 +21,7 @@ const COLUMNS = [
   { label: 'Players', number: true },
   { label: 'Bitrate', number: true },
   { label: 'Ring', number: true },
-  { label: 'Errors', number: true },
+  { label: 'Errors', wide: true },
   { label: '' },
 ];
 
@@ -146,14 +146,15 @@ function makeStream({ key }, actions, now) {
 /** @param {HTMLElement} cell @param {import('./types.js').Stream} stream */
 function showErrors(cell, stream) {
   const { continuity_errors: lost, sync_losses: sync, splices } = stream;
-  setText(cell, `${String(lost)} / ${String(sync)} / ${String(splices)}`);
   const parts = [
-    `${String(lost)} continuity errors`,
-    `${String(sync)} sync losses`,
-    `${String(splices)} splices`,
-    ...(stream.error_message === null ? [] : [stream.error_message]),
+    counted(lost, 'continuity error'),
+    counted(sync, 'sync loss', 'sync losses'),
+    counted(splices, 'splice'),
   ];
-  setAttribute(cell, 'title', parts.join(', '));
+  const found = [lost, sync, splices].flatMap((count, at) => (count > 0 ? [parts[at]] : []));
+  setText(cell, found.length === 0 ? 'none' : found.join(', '));
+  const message = stream.error_message === null ? [] : [stream.error_message];
+  setAttribute(cell, 'title', [...parts, ...message].join(', '));
 }
 
 function makeEnded() {
