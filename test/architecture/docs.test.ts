@@ -16,6 +16,7 @@ const DOCUMENTS = [
   'docs/operations.md',
   'docs/security.md',
   'docs/citations.md',
+  'docs/players.md',
 ];
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
