@@ -49,8 +49,8 @@ The channel is on air. Open it in VLC, mpv or ffplay, as often as you like:
 
   ${base}/ace/getstream?id=${CONTENT}
 
-In a browser:  ${base}/streams     what is playing
-               ${base}/engines     where it comes from
+In a browser:  ${base}/panel       streams, players, engines, and the picture
+               ${base}/streams     what is playing, as JSON
 
 Ctrl-C ends everything.
 `);

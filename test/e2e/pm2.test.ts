@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
@@ -16,6 +17,8 @@ import { startEngine, type SimulatedEngine } from '../simulator/engine.js';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PM2 = join(ROOT, 'node_modules/.bin/pm2');
+/** ms; five times the first delay of ecosystem.config.js. */
+const RESTART_MS = 1_000;
 const CHANNEL = 'fedcba9876543210fedcba9876543210fedcba98';
 
 interface Listed {
@@ -25,6 +28,7 @@ interface Listed {
     readonly exit_code?: number;
     readonly restart_time: number;
     readonly pm_out_log_path: string;
+    readonly pm_err_log_path: string;
   };
 }
 
@@ -73,13 +77,22 @@ describe('Under pm2', function () {
     await rm(home, { recursive: true, force: true });
   });
 
-  it('is online when it serves, and stops in order', async () => {
-    const port = String(env['PROXY_PORT']);
+  const start = async (): Promise<void> => {
     await pm2('start', 'ecosystem.config.js', '--silent');
     daemon = Number(await readFile(join(home, 'pm2.pid'), 'utf8'));
+  };
+  const base = (): string => `http://127.0.0.1:${String(env['PROXY_PORT'])}`;
+  const play = (): Player => new Player(`${base()}/ace/getstream?id=${CHANNEL}`);
+  const ready = (): Promise<boolean> =>
+    fetch(`${base()}/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+
+  it('is online when it serves, and stops in order', async () => {
+    await start();
     // `start` came back with the ready message: it serves already.
-    const health = await fetch(`http://127.0.0.1:${port}/health/ready`);
-    expect(health.status).to.equal(200);
+    expect(await ready()).to.equal(true);
     const { pid, pm2_env: started } = await listed();
     expect(started.status).to.equal('online');
     expect(started.restart_time).to.equal(0);
@@ -91,8 +104,7 @@ describe('Under pm2', function () {
       lines.findIndex((line) => line.includes('listening on')),
     );
 
-    const url = `http://127.0.0.1:${port}/ace/getstream?id=${CHANNEL}`;
-    const players = [new Player(url), new Player(url)];
+    const players = [play(), play()];
     await Promise.all(players.map((player) => player.untilBytes(100_000)));
     const tree = [pid, ...childrenOf(pid)];
     expect(tree).to.have.length(3);
@@ -110,5 +122,50 @@ describe('Under pm2', function () {
     look.disconnect();
     expect(engine.witness.stops[CHANNEL]).to.equal(1);
     await engine.untilClean();
+  });
+
+  it('keeps its players in a reload by signal, and is started again after a crash', async () => {
+    await start();
+    const before = await listed();
+    expect(before.pm2_env.pm_out_log_path).to.include(home);
+    expect(before.pm2_env.pm_err_log_path).to.include(home);
+    const workers = childrenOf(before.pid);
+    const player = play();
+    await player.untilBytes(100_000);
+    await pm2('sendSignal', 'SIGHUP', 'acestream-proxy', '--silent');
+    const replaced = (): boolean => {
+      const now = childrenOf(before.pid);
+      return now.length === 2 && now.every((pid) => !workers.includes(pid));
+    };
+    await until('two other workers', replaced, 15_000);
+    await player.untilMore(500_000);
+    expect(player.closed).to.equal(false);
+
+    const orphans = childrenOf(before.pid);
+    process.kill(before.pid, 'SIGKILL');
+    await player.untilClosed();
+    await until('the workers end with their primary', () => !orphans.some(isAlive), 5_000);
+    await until('it serves again', ready, 15_000);
+    const after = await listed();
+    expect(after.pid).not.to.equal(before.pid);
+    expect(after.pm2_env.restart_time).to.equal(1);
+    const second = play();
+    await second.untilBytes(100_000);
+    second.leave();
+  });
+
+  it('leaves a bad configuration alone, and says what is wrong in the log of errors', async () => {
+    env = { ...env, PROXY_WORKERS: 'many' };
+    await start().catch(() => undefined);
+    daemon = Number(await readFile(join(home, 'pm2.pid'), 'utf8'));
+    // Its status says "waiting restart" for ever: pm2 7 sets that before it looks at the exit code.
+    const ended = async (): Promise<boolean> => (await listed()).pm2_env.exit_code === 78;
+    await until('the proxy ends', ended, 10_000);
+    await delay(RESTART_MS);
+    const { pm2_env: left } = await listed();
+    expect(left.restart_time).to.equal(0);
+    const complaints = await readFile(left.pm_err_log_path, 'utf8');
+    expect(complaints.match(/The configuration has/g)).to.have.length(1);
+    expect(complaints).to.include('PROXY_WORKERS');
   });
 });
