@@ -81,6 +81,8 @@ export interface EngineStat {
   readonly downloaded: number | null;
   readonly uploaded: number | null;
   readonly progress: number | null;
+  /** Unix s of the newest piece that the engine knows of (`livepos.live_last`); `null` on files. */
+  readonly liveLast: number | null;
 }
 
 /** engine-api 2.5: what a failure says about content and engine decides who is asked next. */

@@ -35,6 +35,12 @@ export function makeStreamCounters(metrics: Metrics): StreamCounters {
     engineStarted: () => metrics.engineStarts.inc(),
     engineStopped: () => metrics.engineStops.inc(),
     engineFault: (reason) => metrics.engineFaults.inc(reason),
+    streamLosses: (kind, count) => metrics.streamLosses.inc(kind, count),
+    streamFault: (fault) => metrics.streamFaults.inc(fault),
+    streamClock: (intervalMaxMs, jitterMs) => {
+      metrics.pcrInterval.observe(intervalMaxMs / 1_000);
+      metrics.pcrJitter.observe(jitterMs / 1_000);
+    },
     setLoad: ({ clients, streams, owned, eventLoopLagMs }) => {
       metrics.bytesOut.inc(bytesOut);
       bytesOut = 0;

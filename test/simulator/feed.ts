@@ -3,6 +3,7 @@ import type { CloseMode, Knobs } from './knobs.js';
 import type { MediaSource } from './media-source.js';
 import type { SeededRandom } from './random.js';
 import type { Session } from './session-table.js';
+import { Restamper } from './restamper.js';
 import { PACKET } from './ts-packet.js';
 
 /** Largest write: 1024 packets. */
@@ -51,6 +52,7 @@ export class Feed {
   readonly #content: ContentState;
   readonly #options: FeedOptions;
   readonly #readerNumber: number;
+  readonly #restamper = new Restamper();
   #openedAt = 0;
   #origin = 0;
   #position = -1;
@@ -203,17 +205,22 @@ export class Feed {
     return Buffer.concat(kept);
   }
 
-  #renderLooped(count: number, now: number, { loopSeconds }: Readonly<Knobs>): Buffer {
-    if (loopSeconds === 0) return this.#render(this.#position, count, now);
-    const length = Math.max(
-      1,
-      Math.round((loopSeconds * this.#content.source.bytesPerSecond) / PACKET),
-    );
+  #renderLooped(count: number, now: number, knobs: Readonly<Knobs>): Buffer {
+    if (knobs.loopSeconds === 0) return this.#render(this.#position, count, now);
+    const { source } = this.#content;
+    const length = Math.max(1, Math.round((knobs.loopSeconds * source.bytesPerSecond) / PACKET));
     const runs: Buffer[] = [];
     for (let done = 0; done < count;) {
-      const inLoop = (this.#position + done - this.#loopStart) % length;
+      const played = this.#position + done - this.#loopStart;
+      const inLoop = played % length;
       const run = Math.min(count - done, length - inLoop);
-      runs.push(this.#render(this.#loopStart + inLoop, run, now));
+      // One time for all stamps: what comes again is what came before, bit for bit.
+      const bytes = this.#render(this.#loopStart + inLoop, run, this.#openedAt);
+      const passes = (played - inLoop) / length;
+      if (knobs.loopStamps === 'running') {
+        this.#restamper.run(bytes, (passes * length * PACKET) / source.bytesPerSecond);
+      }
+      runs.push(bytes);
       done += run;
     }
     return Buffer.concat(runs);

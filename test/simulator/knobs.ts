@@ -81,6 +81,8 @@ export interface Knobs {
   garbage: boolean;
   /** The reader gets the same seconds of media again and again. */
   loopSeconds: number;
+  /** Bit for bit as before, clocks and counters jumping back; or with clocks and counters that run on. */
+  loopStamps: 'same' | 'running';
 
   samePid: 'reuse' | 'restart';
   sameContent: 'supersede' | 'parallel' | 'reject';
@@ -199,6 +201,7 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   loseEvery: 0,
   garbage: false,
   loopSeconds: 0,
+  loopStamps: 'same',
   samePid: 'reuse',
   sameContent: 'supersede',
   inactivityMs: 60_000,

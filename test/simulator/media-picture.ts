@@ -4,14 +4,13 @@ import {
   CLOCK_27M_WRAP,
   hasPayload,
   PACKET,
-  payloadOffset,
   pcrOffset,
   pidOf,
   PID,
   readPcr,
   readTimestamp,
-  startsUnit,
   SYNC,
+  timestampOffsets,
   writePcr,
   writeTimestamp,
 } from './ts-packet.js';
@@ -26,15 +25,6 @@ interface Clip {
   dueMs: Float64Array;
   /** Payload packets of each PID in one round: by how much its counter moves on. */
   counts: Map<number, number>;
-}
-
-/** Offsets of PTS and, where given, DTS inside the packet (ISO/IEC 13818-1, 2.4.3.6). */
-function timestampOffsets(bytes: Buffer, at: number): number[] {
-  const body = payloadOffset(bytes, at);
-  if (!startsUnit(bytes, at) || body + 19 > PACKET) return [];
-  if (bytes.readUIntBE(at + body, 3) !== 1) return [];
-  const flags = bytes[at + body + 7]! >> 6;
-  return flags === 3 ? [body + 9, body + 14] : flags === 2 ? [body + 9] : [];
 }
 
 /** The distance from the first picture to one frame after the last: the length of a round without overlap. */

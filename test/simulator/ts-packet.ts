@@ -59,6 +59,15 @@ export function writeTimestamp(bytes: Buffer, at: number, ticks: number): void {
   bytes.writeUInt16BE((wrapped % 2 ** 15) * 2 + 1, at + 3);
 }
 
+/** Offsets of PTS and, where given, DTS inside the packet (ISO/IEC 13818-1, 2.4.3.6). */
+export function timestampOffsets(bytes: Buffer, at: number): number[] {
+  const body = payloadOffset(bytes, at);
+  if (!startsUnit(bytes, at) || body + 19 > PACKET) return [];
+  if (bytes.readUIntBE(at + body, 3) !== 1) return [];
+  const flags = bytes[at + body + 7]! >> 6;
+  return flags === 3 ? [body + 9, body + 14] : flags === 2 ? [body + 9] : [];
+}
+
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

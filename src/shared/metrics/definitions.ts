@@ -23,6 +23,9 @@ export type StreamRole = (typeof STREAM_ROLES)[number];
 /** Seconds; a join of a running stream should answer within 50 ms (spec 5), a start may take 30 s. */
 const JOIN_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** Seconds; a clock reference is due every 0.1 s (ISO/IEC 13818-1, 2.7.2), broadcasters send 0.04. */
+const PCR_BUCKETS = [0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1, 5];
+
 /** Prefix of every name: `ace_proxy_<thing>_<unit>[_total]`. */
 const PREFIX = 'ace_proxy_';
 
@@ -63,6 +66,25 @@ export class Metrics {
     'access_refused_total',
     'Requests that were refused for what they showed or where they came from.',
     'code',
+  readonly streamLosses = this.#counterBy(
+    'stream_losses_total',
+    'Losses in what engines sent: continuity errors, transport errors, sync losses.',
+    'kind',
+  );
+  readonly streamFaults = this.#counterBy(
+    'stream_faults_total',
+    'Lasting faults of streams that began, as GET /streams/{key} names them.',
+    'fault',
+  );
+  readonly pcrInterval = this.#histogram(
+    'stream_pcr_interval_seconds',
+    'Longest interval of program clock references, every 10 s of each stream.',
+    PCR_BUCKETS,
+  );
+  readonly pcrJitter = this.#histogram(
+    'stream_pcr_jitter_seconds',
+    'Jitter of the arrival against the program clock, every 10 s of each stream.',
+    PCR_BUCKETS,
   );
   readonly ownershipChanges = this.#counter(
     'ownership_changes_total',

@@ -36,6 +36,16 @@ export function isScrambled(header: number): boolean {
   return (header & 0xc0) !== 0;
 }
 
+/** transport_error_indicator: a demodulator could not correct it. */
+export function isBroken(header: number): boolean {
+  return (header & 0x800000) !== 0;
+}
+
+/** Either of the two, looked for together because both are rare. */
+export function isScrambledOrBroken(header: number): boolean {
+  return (header & 0x8000c0) !== 0;
+}
+
 export function hasAdaptationField(header: number): boolean {
   return (header & ADAPTATION_BIT) !== 0;
 }

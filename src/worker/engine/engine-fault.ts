@@ -37,6 +37,18 @@ export const GARBAGE: EngineEnd = {
   message: 'the engine sends no MPEG-TS: no sync in 64 KiB',
 };
 
+/** Of a source that plays old media again (spec 3.4). */
+export const LOOP_REASON = 'loop';
+
+/** The end of such a source. The session may be at fault, and so may the engine's copy of the stream. */
+export function loopEnd(periodMs: number): EngineEnd {
+  return {
+    kind: EngineFaultKind.Session,
+    reason: LOOP_REASON,
+    message: `the engine plays old media again: the same ${(periodMs / 1_000).toFixed(1)} s`,
+  };
+}
+
 /** One line without control characters, at most 512 characters. */
 export function printable(text: string): string {
   return text

@@ -1,5 +1,6 @@
 import type { EngineHealth } from '../../shared/redis/engine-records.js';
 import { EngineFaultKind, type EngineEnd } from '../contracts.js';
+import { LOOP_REASON } from './engine-fault.js';
 
 /** ms between probes of an engine that is well. */
 export const PROBE_INTERVAL_MS = 30_000;
@@ -10,13 +11,19 @@ const PROBE_MAX_MS = 30_000;
 const MAX_FAILURES = 3;
 /** More would not lengthen the back-off, only the time to forget a long outage. */
 const FAILURES_CAP = 6;
-/** ms in which half of what is missing from a full score comes back. */
+/** ms in which half of what is missing from a full score comes back; reserveEngine-4.lua knows it too. */
 const SCORE_HALF_LIFE_MS = 300_000;
 
 /** Nobody can work with this engine: its socket does not open. */
 const FATAL_REASONS: ReadonlySet<string> = new Set(['refused', 'unreachable', 'connect-timeout']);
 /** Timeouts that a channel nobody sends causes on the best engine. */
 const CONTENT_TIMEOUTS: ReadonlySet<string> = new Set(['no-peers', 'start-timeout', 'stall']);
+
+/** An engine that plays old media is passed over while it is no better than this. */
+const LOOP_FACTOR = 0.4;
+/** What one lost packet per minute costs, and the least that a minute leaves of a score. */
+const LOSS_COST = 0.04;
+const LOSS_FACTOR_MIN = 0.6;
 
 export type HealthChange = (health: EngineHealth, now: number) => EngineHealth;
 
@@ -52,8 +59,21 @@ export function afterFault(fault: EngineEnd): HealthChange {
     const counts =
       fault.kind === EngineFaultKind.Engine ||
       (fault.kind === EngineFaultKind.Timeout && !CONTENT_TIMEOUTS.has(fault.reason));
-    if (!counts) return { ...health, ...scored(health, now, 0.8), lastError };
+    const factor = fault.reason === LOOP_REASON ? LOOP_FACTOR : 0.8;
+    if (!counts) return { ...health, ...scored(health, now, factor), lastError };
     return { ...failed(health, now, fault.reason), ...scored(health, now, 0.5), lastError };
+  };
+}
+
+/**
+ * What a minute of a stream was like. Only the score falls: the loss may be the broadcaster's, and then
+ * every engine has it. Ten losses in each minute hold the score below a half, one holds it at 0.8.
+ */
+export function afterLosses(lossesPerMinute: number): HealthChange {
+  return (health, now) => {
+    if (lossesPerMinute <= 0) return health;
+    const factor = Math.max(LOSS_FACTOR_MIN, 1 - LOSS_COST * lossesPerMinute);
+    return { ...health, ...scored(health, now, factor) };
   };
 }
 

@@ -11,7 +11,7 @@ import type {
 } from '../../shared/redis/engine-records.js';
 import { toRedisError } from '../../shared/redis/failures.js';
 import type { EngineEnd } from '../contracts.js';
-import { afterFault, afterSuccess } from './engine-health.js';
+import { afterFault, afterLosses, afterSuccess } from './engine-health.js';
 import { toListing, type EngineListing } from './engine-listing.js';
 import { HealthWriter } from './health-writer.js';
 
@@ -142,6 +142,11 @@ export class EnginePool {
   /** Live traffic met a fault. Never rejects. */
   reportFault(engineId: string, fault: EngineEnd): Promise<void> {
     return this.#health.apply(engineId, afterFault(fault));
+  }
+
+  /** A stream on it lost so many packets in a minute. Never rejects. */
+  reportLosses(engineId: string, lossesPerMinute: number): Promise<void> {
+    return this.#health.apply(engineId, afterLosses(lossesPerMinute));
   }
 
   /** All engines by id. Throws when Redis is away. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../shared/errors.js';
 import { EngineFaultKind } from '../contracts.js';
+import { LOOP_REASON } from './engine-fault.js';
 
 /** Where an attempt failed: asking for a session, opening its reader, or reading. */
 export type AttemptPhase = 'start' | 'open' | 'play';
@@ -15,7 +16,7 @@ export interface FailedAttempt {
   readonly phase: AttemptPhase;
   readonly kind: EngineFaultKind;
   readonly reason: string;
-  /** ms of media this attempt delivered, by the stream's own clock. */
+  /** ms of media this attempt delivered, by the stream's own clock; a loop's is none. */
   readonly mediaMs: number;
 }
 
@@ -101,6 +102,8 @@ function afterFailure(
 ): Action {
   const onThisEngine = round.filter(({ engineId }) => engineId === last.engineId);
   const leave = { type: 'otherEngine', exclude: uniqueEngines(round) } as const;
+  if (last.reason === LOOP_REASON)
+    return countLoops(onThisEngine) > 1 ? leave : { type: 'newSession' };
   if (onThisEngine.length >= maxRetries) return leave;
   switch (last.kind) {
     case EngineFaultKind.Engine:
@@ -193,6 +196,11 @@ function stepOf(steps: readonly number[], index: number): number {
 
 function countKind(attempts: readonly FailedAttempt[], kind: EngineFaultKind): number {
   return attempts.filter((attempt) => attempt.kind === kind).length;
+}
+
+/** The same URL would go on with the loop; a second one in a row is the engine's. */
+function countLoops(attempts: readonly FailedAttempt[]): number {
+  return attempts.filter(({ reason }) => reason === LOOP_REASON).length;
 }
 
 function uniqueEngines(attempts: readonly FailedAttempt[]): readonly string[] {

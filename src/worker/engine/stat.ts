@@ -44,5 +44,12 @@ export function parseStat(response: unknown): EngineStat {
     downloaded: readInteger(stat['downloaded']),
     uploaded: readInteger(stat['uploaded']),
     progress: readInteger(stat['progress']),
+    liveLast: readLiveLast(stat['livepos']),
   };
+}
+
+/** All of `livepos` is text, and some engines leave it out (engine-api 4). */
+function readLiveLast(livepos: unknown): number | null {
+  const { live_last: liveLast, last } = readObject(livepos);
+  return readInteger(liveLast) ?? readInteger(last);
 }

@@ -12,24 +12,16 @@ import {
 } from '../../shared/mpegts/packet.js';
 import { joinHead, spliceHead } from '../../shared/mpegts/splice.js';
 import type { CutChunk, Tables } from '../contracts.js';
+import type { LoopVerdict } from './loop-detector.js';
 import { PacketQueue } from './packet-queue.js';
 import { PacketRoles, Role } from './packet-roles.js';
 import { KeyframeScanner, Verdict } from './ts-keyframe.js';
 import { Continuity, TsMeter } from './ts-meter.js';
 import { VideoCodec } from './ts-psi.js';
+import { ChunkerPhase, statsOf, type TsStats } from './ts-stats.js';
 import { TsSync } from './ts-sync.js';
 import { TableTracker } from './ts-tables.js';
-
-/** What a source still lacks. */
-export const ChunkerPhase = {
-  /** No PAT and PMT yet: nothing is kept. */
-  Tables: 'tables',
-  /** Tables are known, a keyframe is not: only a PES that may be one is kept. */
-  Keyframe: 'keyframe',
-  /** Every packet goes into a chunk. */
-  Running: 'running',
-} as const;
-export type ChunkerPhase = (typeof ChunkerPhase)[keyof typeof ChunkerPhase];
+import { UnitWatch } from './ts-units.js';
 
 export interface TsChunkerOptions {
   /** A chunk is cut at this many bytes at the latest; counted down to whole packets. */
@@ -60,24 +52,6 @@ export interface Suspension extends Continuation {
   readonly chunks: readonly CutChunk[];
 }
 
-/** One source's health; times are in the chunker's `now`. */
-export interface TsStats {
-  readonly phase: ChunkerPhase;
-  readonly packets: number;
-  readonly nullPackets: number;
-  readonly scrambledPackets: number;
-  readonly continuityErrors: number;
-  readonly syncLosses: number;
-  readonly droppedBytes: number;
-  /** No packets in the last 64 KiB (spec 3.4). */
-  readonly garbage: boolean;
-  /** bits/s by the program clock; `null` until known. */
-  readonly bitrate: number | null;
-  /** Last program clock base, 1/90000 s. */
-  readonly pcr: number | null;
-  readonly lastPcrAt: number | null;
-}
-
 const KEYFRAME_WAIT_MS = 10_000;
 const KEYFRAME_WAIT_BYTES = 32 * 1024 * 1024;
 const NO_CANDIDATE = -1;
@@ -98,6 +72,7 @@ export class TsChunker {
   readonly #scanner = new KeyframeScanner();
   readonly #queue = new PacketQueue();
   readonly #roles = new PacketRoles();
+  readonly #units = new UnitWatch();
 
   #phase: ChunkerPhase = ChunkerPhase.Tables;
   #tables: Tables | null = null;
@@ -128,15 +103,21 @@ export class TsChunker {
   }
 
   get stats(): TsStats {
-    const { packets, nullPackets, scrambledPackets, continuityErrors } = this.#meter;
-    const { bitrate, pcr, lastPcrAt } = this.#meter;
-    const { syncLosses, droppedBytes, garbage } = this.#sync;
-    return {
-      phase: this.#phase,
-      ...{ packets, nullPackets, scrambledPackets, continuityErrors },
-      ...{ syncLosses, droppedBytes, garbage },
-      ...{ bitrate, pcr, lastPcrAt },
-    };
+    return statsOf(this.#phase, this.#tables, {
+      meter: this.#meter,
+      sync: this.#sync,
+      units: this.#units,
+    });
+  }
+
+  /** No packets in the last 64 KiB (spec 3.4). Cheap enough to be asked after every push. */
+  get garbage(): boolean {
+    return this.#sync.garbage;
+  }
+
+  /** Whether the source plays old media; `liveFrozen`: its engine's live position stands still. */
+  loop(liveFrozen: boolean): LoopVerdict {
+    return this.#units.loop(liveFrozen);
   }
 
   /**
@@ -251,7 +232,9 @@ export class TsChunker {
   }
 
   #inspectVideo(at: number, header: number): void {
+    const end = at + PACKET_SIZE;
     if (hasUnitStart(header)) {
+      this.#units.video(this.#run, payloadStart(this.#run, at, header), end);
       this.#dropCandidate();
       this.#openCandidate(at);
       if ((adaptationFlags(this.#run, at, header) & RANDOM_ACCESS_INDICATOR) !== 0) {
@@ -262,7 +245,6 @@ export class TsChunker {
       this.#scanner.begin(isScrambled(header) ? VideoCodec.Opaque : codec);
     }
     if (this.#candidate === NO_CANDIDATE) return;
-    const end = at + PACKET_SIZE;
     const verdict = this.#scanner.push(this.#run, payloadStart(this.#run, at, header), end);
     if (verdict === Verdict.Keyframe) this.#acceptCandidate(at, true);
     else if (this.#waitIsOver()) this.#acceptCandidate(at, false);
@@ -273,6 +255,8 @@ export class TsChunker {
     if (!hasUnitStart(header)) return;
     const videoPid = this.#tables?.videoPid ?? null;
     const isRadio = videoPid === null;
+    const end = at + PACKET_SIZE;
+    this.#units.audio(this.#run, payloadStart(this.#run, at, header), end, isRadio);
     if (this.#phase === ChunkerPhase.Running) {
       if (isRadio && this.#joins.length === 0) this.#joins.push(this.#offsetOf(at));
     } else if (isRadio || (this.#waitIsOver() && !this.#meter.hasSeen(videoPid))) {
@@ -305,6 +289,7 @@ export class TsChunker {
 
   /** The PES is decided at the packet at `at`: a join, and before the beginning also the first. */
   #acceptCandidate(at: number, isJoin: boolean): void {
+    if (isJoin) this.#units.keyframe();
     if (this.#phase !== ChunkerPhase.Running) {
       this.#queueTo(at + PACKET_SIZE);
       if (this.#tables !== null) this.#enterRunning(this.#tables, isJoin);

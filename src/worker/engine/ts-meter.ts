@@ -3,49 +3,38 @@ import {
   counterOf,
   DISCONTINUITY_INDICATOR,
   hasPayload,
+  isBroken,
   isScrambled,
+  isScrambledOrBroken,
   NULL_PID,
-  PACKET_SIZE,
-  pcrBase,
   PID_COUNT,
   pidOf,
 } from '../../shared/mpegts/packet.js';
+import { ProgramClock } from './ts-pcr.js';
 
 /** How a packet follows the one before it on its PID. */
 export const Continuity = { First: 0, Next: 1, Duplicate: 2, Jump: 3 } as const;
 export type Continuity = (typeof Continuity)[keyof typeof Continuity];
-
-const CLOCK_HZ = 90_000;
-const CLOCK_WRAP = 2 ** 33;
-/** The bit rate is measured over at least this much stream time. */
-const RATE_WINDOW = 2 * CLOCK_HZ;
-/** A step beyond this is a new clock and says nothing about the rate. */
-const CLOCK_JUMP = 10 * CLOCK_HZ;
 
 /** Counts packets and watches continuity counters and the program clock of one source. */
 export class TsMeter {
   packets = 0;
   nullPackets = 0;
   scrambledPackets = 0;
-  /** Counter jumps without a discontinuity mark, all PIDs together. */
+  /** Packets that a demodulator marked as broken: Transport_error, ETSI TR 101 290 2.1. */
+  transportErrors = 0;
+  /** Counter jumps without a mark, all PIDs together: Continuity_count_error, TR 101 290 1.4. */
   continuityErrors = 0;
-  /** bits/s over the last seconds of the program clock; `null` until known. */
-  bitrate: number | null = null;
-  /** Last program clock base, 1/90000 s. */
-  pcr: number | null = null;
-  /** When the last program clock came, in the caller's `now`. */
-  lastPcrAt: number | null = null;
+  readonly clock = new ProgramClock();
 
   readonly #counters = new Int8Array(PID_COUNT).fill(-1);
   #pcrPid = NULL_PID;
-  #windowPcr: number | null = null;
-  #windowPackets = 0;
 
   /** Of which PID the clock is read. */
   follow(pcrPid: number): void {
     if (pcrPid === this.#pcrPid) return;
     this.#pcrPid = pcrPid;
-    this.#windowPcr = null;
+    this.clock.restart();
   }
 
   hasSeen(pid: number): boolean {
@@ -69,8 +58,8 @@ export class TsMeter {
       this.nullPackets += 1;
       return Continuity.Next;
     }
-    if (isScrambled(header)) this.scrambledPackets += 1;
-    if (pid === this.#pcrPid) this.#observeClock(bytes, at, header, now);
+    if (isScrambledOrBroken(header)) this.#observeDamage(header);
+    if (pid === this.#pcrPid) this.clock.observe(bytes, at, header, this.packets, now);
     const last = this.#counters[pid] ?? -1;
     const counter = counterOf(header);
     this.#counters[pid] = counter;
@@ -83,19 +72,8 @@ export class TsMeter {
     return Continuity.Jump;
   }
 
-  #observeClock(bytes: Buffer, at: number, header: number, now: number): void {
-    const pcr = pcrBase(bytes, at, header);
-    if (pcr === null) return;
-    this.pcr = pcr;
-    this.lastPcrAt = now;
-    const elapsed =
-      this.#windowPcr === null ? CLOCK_WRAP : (pcr - this.#windowPcr + CLOCK_WRAP) % CLOCK_WRAP;
-    if (elapsed < RATE_WINDOW) return;
-    if (elapsed < CLOCK_JUMP) {
-      const bits = (this.packets - this.#windowPackets) * PACKET_SIZE * 8;
-      this.bitrate = Math.round((bits * CLOCK_HZ) / elapsed);
-    }
-    this.#windowPcr = pcr;
-    this.#windowPackets = this.packets;
+  #observeDamage(header: number): void {
+    if (isScrambled(header)) this.scrambledPackets += 1;
+    if (isBroken(header)) this.transportErrors += 1;
   }
 }

@@ -1,6 +1,9 @@
 import type { Clock } from '../../shared/clock.js';
-import type { CutChunk } from '../contracts.js';
-import { TsChunker, type Continuation, type TsStats } from '../engine/ts-chunker.js';
+import type { CutChunk, EngineEnd } from '../contracts.js';
+import { GARBAGE } from '../engine/engine-fault.js';
+import type { LoopVerdict } from '../engine/loop-detector.js';
+import { TsChunker, type Continuation } from '../engine/ts-chunker.js';
+import type { TsStats } from '../engine/ts-stats.js';
 import type { MediaIntake } from './engine-runner.js';
 
 export interface ChunkIntakeOptions {
@@ -12,6 +15,8 @@ export interface ChunkIntakeOptions {
   readonly continues: Continuation | null;
   readonly clock: Clock;
   readonly onChunk: (chunk: CutChunk) => void;
+  /** Whether the source is to be left for what it plays; asked after every push. */
+  readonly judge: (intake: ChunkIntake) => EngineEnd | null;
 }
 
 /** One source's chunker with the timer that cuts what has waited long enough. */
@@ -38,8 +43,13 @@ export class ChunkIntake implements MediaIntake {
     return this.#chunker.stats;
   }
 
-  get garbage(): boolean {
-    return this.#chunker.stats.garbage;
+  judge(): EngineEnd | null {
+    return this.#chunker.garbage ? GARBAGE : this.#options.judge(this);
+  }
+
+  /** Whether this source plays old media; `liveFrozen`: the engine's live position stands still. */
+  loop(liveFrozen: boolean): LoopVerdict {
+    return this.#chunker.loop(liveFrozen);
   }
 
   get flowing(): boolean {

@@ -12,7 +12,7 @@ import {
   type EngineStat,
 } from '../contracts.js';
 import { startSession } from '../engine/acestream-session.js';
-import { EngineFault, GARBAGE } from '../engine/engine-fault.js';
+import { EngineFault, LOOP_REASON } from '../engine/engine-fault.js';
 import { answerTimeout, headerTimeout } from '../engine/patience.js';
 import { nextAttempt, type Attempt, type AttemptPhase } from '../engine/ladder.js';
 import { openPlayback } from '../engine/open-playback.js';
@@ -35,13 +35,15 @@ export interface EngineSlots {
   release(lease: string): Promise<void>;
   succeeded(engine: string): void;
   failed(engine: string, end: EngineEnd): void;
+  /** A minute of the stream on this engine lost so many packets. */
+  suffered(engine: string, lossesPerMinute: number): void;
 }
 
 /** Takes the bytes of one source; a new one is made for every reader. */
 export interface MediaIntake {
   push(bytes: Buffer): void;
-  /** True once the source proved not to be MPEG-TS (spec 3.4: no sync in 64 KiB). */
-  readonly garbage: boolean;
+  /** After each push: why this source is to be left although bytes come, garbage or a loop (spec 3.4). */
+  judge(): EngineEnd | null;
   /** True once a chunk came out of this source. */
   readonly flowing: boolean;
   close(): void;
@@ -255,15 +257,18 @@ export class EngineRunner {
       };
       const onEnd = (end: EngineEnd): void => {
         finish();
-        const mediaMs = flowingSince === null ? 0 : this.#lastProgressAt - flowingSince;
+        // Media that was there before is no progress: a loop never makes an engine a stable one.
+        const since = end.reason === LOOP_REASON ? null : flowingSince;
+        const mediaMs = since === null ? 0 : this.#lastProgressAt - since;
         resolve({ end, mediaMs });
       };
       const onData = (bytes: Buffer): void => {
         // After an abort the reader goes on until it is closed: nobody may be fed by then.
         if (finished) return;
         intake.push(bytes);
-        if (intake.garbage) {
-          onEnd(GARBAGE);
+        const fault = intake.judge();
+        if (fault !== null) {
+          onEnd(fault);
           return;
         }
         if (!intake.flowing) return;

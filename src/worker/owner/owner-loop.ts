@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { toAppError } from '../../shared/errors.js';
 import type { WorkerId } from '../../shared/ids.js';
 import type { Metadata, RenewAnswer } from '../../shared/redis/owner-store.js';
-import type { CutChunk, EngineEnd } from '../contracts.js';
+import type { CutChunk, EngineEnd, EngineStat } from '../contracts.js';
 import type { Continuation } from '../engine/ts-chunker.js';
 import { RingWriter } from '../ring/ring-writer.js';
 import { EngineRunner, type EngineSlot } from './engine-runner.js';
@@ -10,11 +10,13 @@ import { IdleWatch } from './idle-watch.js';
 import { ChunkIntake } from './chunk-intake.js';
 import { OwnerEnding, type OwnerEnd, type StreamMove } from './owner-ending.js';
 import { OwnerLock } from './owner-lock.js';
+import { QualityWatch } from './quality-watch.js';
 import { StatPoller } from './stat-poller.js';
 import { StreamPublisher } from './stream-publisher.js';
 import { StreamStory } from './stream-story.js';
 import {
   engineFields,
+  ringFields,
   sessionFields,
   statFields,
   StreamRecord,
@@ -45,6 +47,7 @@ export class OwnerLoop {
   readonly #stats: StatPoller;
   readonly #idle: IdleWatch;
   readonly #story: StreamStory;
+  readonly #quality: QualityWatch;
   #intake: ChunkIntake | null = null;
   /** Taken by the first reader only: the inherited one. */
   #continues: Continuation | null;
@@ -73,6 +76,11 @@ export class OwnerLoop {
       clock,
       takeover: feed.head === 0 ? null : { from: inheritedFields['previous_owner'] || null },
     });
+    this.#quality = new QualityWatch({
+      ...{ inheritedFields, story: this.#story, slots: options.slots, clock },
+      engine: options.inherited?.slot.engine.id ?? null,
+      metrics: options.quality,
+    });
     this.#publisher = new StreamPublisher({ ownership, store, record, clock, logger });
     this.#writer = new RingWriter({
       ownership,
@@ -95,7 +103,7 @@ export class OwnerLoop {
         onConnecting: (slot) => this.#onConnecting(slot),
         onSession: (session, slot) => this.#onSession(session, slot),
         onFault: (end, engine) => this.#onFault(end, engine),
-        onStat: (stat) => this.#record.note(statFields(stat)),
+        onStat: (stat) => this.#onStat(stat),
         onStopped: options.onStopped,
         openIntake: () => this.#openIntake(),
       },
@@ -117,7 +125,7 @@ export class OwnerLoop {
     });
     this.#stats = new StatPoller({
       session: () => this.#runner.session,
-      onStat: (stat) => this.#record.note(statFields(stat)),
+      onStat: (stat) => this.#onStat(stat),
       clock,
     });
   }
@@ -207,6 +215,7 @@ export class OwnerLoop {
       this.#story.reading();
       if (feed.head > 0) this.#splices++;
     } else this.#story.continuing();
+    this.#quality.opened(this.#intake?.stats ?? null);
     this.#intake = new ChunkIntake({
       continues,
       chunkBytes: settings.chunkBytes,
@@ -214,6 +223,7 @@ export class OwnerLoop {
       splice: feed.head > 0,
       clock,
       onChunk: (chunk) => this.#onChunk(chunk),
+      judge: (intake) => this.#quality.judge(intake),
     });
     return this.#intake;
   }
@@ -240,6 +250,7 @@ export class OwnerLoop {
   #onConnecting(slot: EngineSlot): void {
     this.#publisher.enter(StreamState.Connecting, engineFields(slot));
     this.#story.connecting(slot.engine.id, slot.alternatives);
+    this.#quality.connecting(slot.engine.id);
     const reason = this.#engines.size === 0 ? null : 'the engine before failed';
     if (reason !== null)
       this.#publisher.publish({ type: 'engine_switched', engine: slot.engine.id, reason });
@@ -255,6 +266,11 @@ export class OwnerLoop {
     }
     this.#publisher.publish({ type: 'stream_started', owner: worker, engine: slot.engine.id });
     this.#publisher.announce();
+  }
+
+  #onStat(stat: EngineStat): void {
+    this.#record.note(statFields(stat));
+    this.#quality.heard(stat);
   }
 
   #onFault(end: EngineEnd, engine: string): void {
@@ -311,19 +327,12 @@ export class OwnerLoop {
 
   #pulse(): Metadata {
     const stats = this.#intake?.stats;
-    const marks = this.#options.feed.marks();
     return this.#record.set({
       ...this.#record.takeNoted(),
-      buffer_chunks: marks.length,
-      buffer_bytes: marks.reduce((sum, { size }) => sum + size, 0),
-      buffer_seconds: ((marks.at(-1)?.at ?? 0) - (marks[0]?.at ?? 0)) / 1_000,
+      ...ringFields(this.#options.feed.marks()),
       total_bytes: this.#bytes,
       splices: this.#splices,
-      ...(stats && {
-        bitrate: Math.round(stats.bitrate ?? 0),
-        continuity_errors: stats.continuityErrors,
-        sync_losses: stats.syncLosses,
-      }),
+      ...(stats && { bitrate: Math.round(stats.bitrate ?? 0), ...this.#quality.look(stats) }),
     });
   }
 }

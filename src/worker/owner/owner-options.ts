@@ -10,6 +10,7 @@ import type { AcceptedKind } from '../engine/start-answer.js';
 import type { Continuation } from '../engine/ts-chunker.js';
 import type { ChunkFeed } from '../ring/chunk-feed.js';
 import type { EngineSlots, Inherited } from './engine-runner.js';
+import type { QualityMetrics } from './quality-watch.js';
 
 /** What an owner is made of and whom it tells. */
 export interface OwnerOptions {
@@ -32,6 +33,7 @@ export interface OwnerOptions {
   readonly onEnding: (error: AppError | null) => void;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly quality: QualityMetrics;
   readonly onFault: (end: EngineEnd) => void;
   readonly onAppend: (bytes: number) => void;
   readonly onStarted: () => void;

@@ -1,4 +1,4 @@
-import type { EngineStat, EngineSession } from '../contracts.js';
+import type { ChunkMark, EngineStat, EngineSession } from '../contracts.js';
 import type { Metadata } from '../../shared/redis/owner-store.js';
 import type { EngineSlot } from './engine-runner.js';
 
@@ -92,6 +92,15 @@ export function sessionFields(session: EngineSession): Metadata {
     infohash: session.infohash ?? '',
     is_live: session.isLive ? 1 : 0,
     is_encrypted: session.isEncrypted ? 1 : 0,
+  };
+}
+
+/** `marks` of the chunks that can still be had, oldest first. */
+export function ringFields(marks: readonly ChunkMark[]): Metadata {
+  return {
+    buffer_chunks: marks.length,
+    buffer_bytes: marks.reduce((sum, { size }) => sum + size, 0),
+    buffer_seconds: ((marks.at(-1)?.at ?? 0) - (marks[0]?.at ?? 0)) / 1_000,
   };
 }
 

@@ -84,6 +84,11 @@ export class StreamStory {
     this.#add(`engine ${engine} ${verb(end, now - silentSince)}`, end.message);
   }
 
+  /** What the quality watch saw: it comes, or it has gone. */
+  note(what: string, why: string): void {
+    this.#add(what, why);
+  }
+
   redisAway(): void {
     this.#doubtAt ??= this.#options.clock.monotonic();
     this.#add('Redis does not answer', 'the lock could not be renewed in time: own players only');
@@ -156,6 +161,7 @@ const VERBS: ReadonlyMap<string, (time: string) => string> = new Map([
   ['stall', (time) => `silent ${time}`],
   ['eof', () => 'ended the stream'],
   ['reset', () => 'cut the connection'],
+  ['loop', () => 'plays old media again'],
   ['garbage', () => 'sends no MPEG-TS'],
   ['refused', () => 'refuses connections'],
   ['unreachable', noAnswer],
@@ -168,6 +174,6 @@ const VERBS: ReadonlyMap<string, (time: string) => string> = new Map([
   ['superseded', () => 'gave the session to somebody else'],
 ]);
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;
 }

@@ -75,6 +75,7 @@ export async function makeOwner(
     onEnding: (error) => session.end(error),
     clock,
     logger: session.logger,
+    quality: metrics,
     onFault: (end) => metrics.engineFault(end.reason),
     onAppend: (bytes) => metrics.appended(bytes),
     onStarted: () => metrics.engineStarted(),

@@ -87,6 +87,10 @@ export class PoolSlots implements EngineSlots {
     void this.#options.pool.reportFault(engine, end);
   }
 
+  suffered(engine: string, lossesPerMinute: number): void {
+    void this.#options.pool.reportLosses(engine, lossesPerMinute);
+  }
+
   #hold(lease: EngineLease): EngineSlot {
     this.#lease = lease;
     clearInterval(this.#timer);

@@ -1,5 +1,7 @@
+import type { QualityMetrics } from '../owner/quality-watch.js';
+
 /** What a stream counts; the metrics registry stands behind it. */
-export interface StreamMetrics {
+export interface StreamMetrics extends QualityMetrics {
   skip(): void;
   /** Bytes written to a client's socket. */
   sent(bytes: number): void;

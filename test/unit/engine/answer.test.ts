@@ -84,7 +84,7 @@ describe('an answer of an engine', () => {
 
 describe('a stat answer', () => {
   it('may be empty', () => {
-    expect(Object.values(parseStat({}))).to.deep.equal(Array(7).fill(null));
+    expect(Object.values(parseStat({}))).to.deep.equal(Array(8).fill(null));
   });
 
   it('may carry its integers as strings, as livepos always does', () => {
@@ -96,6 +96,7 @@ describe('a stat answer', () => {
       livepos: { live_last: '1700000000', last: '3' },
     });
     expect(stat).to.include({ status: 'dl', peers: 12, speedDown: 300, downloaded: 99 });
+    expect(stat.liveLast).to.equal(1_700_000_000);
   });
 
   it('survives any JSON', () => {

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { CutChunk } from '../../../src/worker/contracts.js';
-import { ChunkerPhase, type Suspension } from '../../../src/worker/engine/ts-chunker.js';
+import type { Suspension } from '../../../src/worker/engine/ts-chunker.js';
+import { ChunkerPhase } from '../../../src/worker/engine/ts-stats.js';
 import type { Program } from '../../helpers/ts-packets.js';
 import { cutAt, H264, TsWriter } from '../../helpers/ts-packets.js';
 import { ADTS, AUDIO, Bench, TV, VIDEO } from './chunker-bench.js';

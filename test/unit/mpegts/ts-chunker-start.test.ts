@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { ChunkerPhase } from '../../../src/worker/engine/ts-chunker.js';
+import { ChunkerPhase } from '../../../src/worker/engine/ts-stats.js';
 import type { Program } from '../../helpers/ts-packets.js';
 import { continuityFaults, H264, patSection, TsWriter } from '../../helpers/ts-packets.js';
 import { ADTS, AUDIO, Bench, hex, joinPackets, pidOf, TV, VIDEO } from './chunker-bench.js';

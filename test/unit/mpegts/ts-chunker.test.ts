@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { CutChunk } from '../../../src/worker/contracts.js';
-import { ChunkerPhase } from '../../../src/worker/engine/ts-chunker.js';
+import { ChunkerPhase } from '../../../src/worker/engine/ts-stats.js';
 import type { Program } from '../../helpers/ts-packets.js';
 import { continuityFaults, cutAt, H264, splitPackets, TsWriter } from '../../helpers/ts-packets.js';
 import { ADTS, AUDIO, Bench, hex, joinPackets, pidOf, TV, VIDEO } from './chunker-bench.js';
@@ -244,11 +244,16 @@ describe('TsChunker', () => {
       .pes(AUDIO, ADTS, 100);
     bench.now = 77;
     bench.run([writer.bytes]);
-    expect(bench.chunker.stats).to.deep.equal({
+    const { clock, units, carries, ...counters } = bench.chunker.stats;
+    expect(carries).to.deep.equal({ video: true, audio: true, clock: true });
+    expect(clock).to.include({ references: 5, advances: 4, jumps: 0, regressions: 0 });
+    expect(units).to.include({ video: 5, audio: 2, keyframes: 5 });
+    expect(counters).to.deep.equal({
       phase: ChunkerPhase.Running,
       packets: writer.packets.length,
       nullPackets: 495,
       scrambledPackets: 1,
+      transportErrors: 0,
       continuityErrors: 2,
       syncLosses: 0,
       droppedBytes: 0,

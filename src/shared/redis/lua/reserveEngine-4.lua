@@ -2,8 +2,9 @@
 Chooses an engine for a stream and reserves the slot, in one step. Repeating a call whose answer was
 lost gives the same engine again. Reservations that ran out (by Redis' clock) are dropped, and so are
 those of the same stream with an older term: their owner is gone.
-Order: fewest streams, forwarded first, longest unassigned, id. Never: draining or withheld by its
-source, unhealthy, excluded, full. An engine without a health entry counts as healthy.
+Order: fewest streams, forwarded first, those with a fair score (0.5 and more as it stands now: bad marks
+halve in five minutes), longest unassigned, id. Never: draining or withheld by its source, unhealthy,
+excluded, full. An engine without a health entry counts as healthy and fair.
 
 KEYS[1] registry (hash)   KEYS[3] reservations (hash)
 KEYS[2] health (hash)     KEYS[4] assigned (sorted set)
@@ -38,6 +39,12 @@ for i = 1, #all, 2 do
   end
 end
 
+-- The scores themselves are no order: the longest unassigned would never get its turn.
+local function isFair(health)
+  local age = math.max(now - (tonumber(health.scoredAt) or now), 0)
+  return 1 - (1 - (tonumber(health.score) or 1)) * 0.5 ^ (age / 300000) >= 0.5
+end
+
 local excluded = {}
 for i = 7, #ARGV do
   excluded[ARGV[i]] = true
@@ -49,6 +56,7 @@ local free = 0
 local function better(a, b)
   if a.load ~= b.load then return a.load < b.load end
   if a.forwarded ~= b.forwarded then return a.forwarded end
+  if a.fair ~= b.fair then return a.fair end
   if a.assigned ~= b.assigned then return a.assigned < b.assigned end
   return a.id < b.id
 end
@@ -59,12 +67,13 @@ for i = 1, #registry, 2 do
   local known = record.id == id
   local max = type(record.max) == 'number' and record.max or tonumber(ARGV[6])
   local streams = load[id] or 0
+  local health = decode(redis.call('HGET', KEYS[2], id))
   counts.total = counts.total + (known and 1 or 0)
   if not known then
     -- Not a record of ours: nobody could be sent there.
   elseif record.draining == true or record.withheld == true then
     counts.draining = counts.draining + 1
-  elseif decode(redis.call('HGET', KEYS[2], id)).healthy == false then
+  elseif health.healthy == false then
     counts.unhealthy = counts.unhealthy + 1
   elseif excluded[id] then
     counts.excluded = counts.excluded + 1
@@ -76,6 +85,7 @@ for i = 1, #registry, 2 do
       record = registry[i + 1],
       load = streams,
       forwarded = record.forwarded == true,
+      fair = isFair(health),
       assigned = tonumber(redis.call('ZSCORE', KEYS[4], id) or 0),
     }
     free = free + 1
