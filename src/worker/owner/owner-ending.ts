@@ -46,6 +46,16 @@ export interface StreamMove {
   readonly give: (socket: Socket) => Promise<void>;
 }
 
+/** Thrown through the runner to end it; never seen outside. */
+export class OwnerAbort extends Error {
+  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'shutdown' | StreamMove;
+
+  constructor(end: OwnerAbort['end']) {
+    super('the ownership ends');
+    this.end = end;
+  }
+}
+
 /** ms that the engine's stop may delay the removal of the keys (spec 2.4: gone within a second). */
 const STOP_PATIENCE_MS = 700;
 /** Part of the shutdown timeout in which viewers of sibling workers may still leave. */
@@ -60,6 +70,23 @@ export class OwnerEnding {
 
   constructor(options: OwnerEndingOptions) {
     this.#options = options;
+  }
+
+  /** Ends in the way that was asked for. */
+  asked(end: OwnerAbort['end']): Promise<OwnerEnd> {
+    if (typeof end === 'object') return this.handOver(end);
+    switch (end) {
+      case 'lost':
+        return this.stepDown();
+      case 'yield':
+        return this.yield();
+      case 'shutdown':
+        return this.endOrYield();
+      case 'idle':
+        return this.end('no viewers', true);
+      case 'asked':
+        return this.end('asked to stop', false);
+    }
   }
 
   /** Takes the stream down: state, engine, keys, in this order. `begun`: Redis knows of the stop. */

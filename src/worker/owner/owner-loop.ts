@@ -8,7 +8,7 @@ import { RingWriter } from '../ring/ring-writer.js';
 import { EngineRunner, type EngineSlot } from './engine-runner.js';
 import { IdleWatch } from './idle-watch.js';
 import { ChunkIntake } from './chunk-intake.js';
-import { OwnerEnding, type OwnerEnd, type StreamMove } from './owner-ending.js';
+import { OwnerAbort, OwnerEnding, type OwnerEnd } from './owner-ending.js';
 import { OwnerLock } from './owner-lock.js';
 import { QualityWatch } from './quality-watch.js';
 import { StatPoller } from './stat-poller.js';
@@ -23,16 +23,6 @@ import {
   StreamState,
 } from './stream-record.js';
 import type { OwnerOptions } from './owner-options.js';
-
-/** Thrown through the runner to end it; never seen outside. */
-class OwnerAbort extends Error {
-  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'shutdown' | StreamMove;
-
-  constructor(end: OwnerAbort['end']) {
-    super('the ownership ends');
-    this.end = end;
-  }
-}
 
 /** One worker feeds the stream: engine → chunks → this worker's clients and the ring. */
 export class OwnerLoop {
@@ -298,7 +288,7 @@ export class OwnerLoop {
 
   #finish(thrown: unknown): Promise<OwnerEnd> {
     this.#lease.stop();
-    if (thrown instanceof OwnerAbort) return this.#finishAsked(thrown.end);
+    if (thrown instanceof OwnerAbort) return this.#ending.asked(thrown.end);
     // An end that cannot be written down is none: who plays waits for Redis, and for the next owner.
     if (this.#lease.doubtful && this.#options.feed.head > 0) {
       return this.#ending.stepDown('neither an engine nor Redis can be reached');
@@ -307,22 +297,6 @@ export class OwnerLoop {
     if (error.code === 'INTERNAL')
       this.#options.logger.error('the owner failed', { error: thrown });
     return this.#ending.end(error.message, false, error);
-  }
-
-  #finishAsked(end: OwnerAbort['end']): Promise<OwnerEnd> {
-    if (typeof end === 'object') return this.#ending.handOver(end);
-    switch (end) {
-      case 'lost':
-        return this.#ending.stepDown();
-      case 'yield':
-        return this.#ending.yield();
-      case 'shutdown':
-        return this.#ending.endOrYield();
-      case 'idle':
-        return this.#ending.end('no viewers', true);
-      case 'asked':
-        return this.#ending.end('asked to stop', false);
-    }
   }
 
   #pulse(): Metadata {
