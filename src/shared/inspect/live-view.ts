@@ -1,5 +1,6 @@
 import { clientView, type ClientView } from './client-view.js';
-import { count, number, type Fields } from './fields.js';
+import { number, type Fields } from './fields.js';
+import { qualityView, type QualityView } from './quality-view.js';
 import { parseStory, type StoryEntry } from './story.js';
 import { parseEnded, streamView, type StreamFacts, type StreamView } from './stream-view.js';
 
@@ -23,15 +24,12 @@ export interface Snapshot {
 /** Players in one snapshot: as many as a page can show, and little enough to build every second. */
 export const MAX_LIVE_CLIENTS = 500;
 
-export interface LiveStream extends Pick<StreamView, LiveField> {
+export interface LiveStream extends Pick<StreamView, LiveField>, Pick<QualityView, QualityField> {
   readonly stopping: boolean;
   readonly head: number | null;
   /** What a joiner could still get. */
   readonly ring_seconds: number | null;
   readonly ring_bytes: number | null;
-  readonly continuity_errors: number;
-  readonly sync_losses: number;
-  readonly splices: number;
   readonly story: readonly StoryEntry[];
 }
 
@@ -49,6 +47,16 @@ type LiveField =
   | 'peers'
   | 'speed_down'
   | 'error_message';
+
+type QualityField =
+  | 'grade'
+  | 'faults'
+  | 'losses_per_minute'
+  | 'continuity_errors'
+  | 'sync_losses'
+  | 'splices'
+  | 'pcr_jitter_ms'
+  | 'pcr_interval_max_ms';
 
 export interface LiveStreamFacts extends StreamFacts {
   readonly head: string | null;
@@ -99,6 +107,7 @@ export type RedisView =
 export function liveStream(facts: LiveStreamFacts): LiveStream {
   const { metadata, head, stopping, story } = facts;
   const view = streamView(facts);
+  const quality = qualityView(metadata);
   return {
     key: view.key,
     state: view.state,
@@ -117,9 +126,14 @@ export function liveStream(facts: LiveStreamFacts): LiveStream {
     head: number({ head: head ?? '' }, 'head'),
     ring_seconds: number(metadata, 'buffer_seconds'),
     ring_bytes: number(metadata, 'buffer_bytes'),
-    continuity_errors: count(metadata, 'continuity_errors'),
-    sync_losses: count(metadata, 'sync_losses'),
-    splices: count(metadata, 'splices'),
+    grade: quality.grade,
+    faults: quality.faults,
+    losses_per_minute: quality.losses_per_minute,
+    continuity_errors: quality.continuity_errors,
+    sync_losses: quality.sync_losses,
+    splices: quality.splices,
+    pcr_jitter_ms: quality.pcr_jitter_ms,
+    pcr_interval_max_ms: quality.pcr_interval_max_ms,
     story: parseStory(story),
   };
 }

@@ -1,5 +1,6 @@
 import type { StreamId } from '../ids.js';
 import { count, flag, isoTime, number, text, type Fields } from './fields.js';
+import { qualityView, type QualityView } from './quality-view.js';
 import type { RingView } from './ring-view.js';
 
 /**
@@ -49,11 +50,7 @@ export type StreamStatus = (typeof STREAM_STATUSES)[number];
 export interface StreamDetail extends StreamView {
   readonly playback_url: string | null;
   readonly ring: RingView;
-  readonly qoe: {
-    readonly continuity_errors: number;
-    readonly sync_losses: number;
-    readonly splices: number;
-  };
+  readonly qoe: QualityView;
   readonly buffer_chunks: number;
   readonly total_bytes: number;
   readonly stopping: boolean;
@@ -138,11 +135,7 @@ export function streamDetail(
     ...streamView(facts),
     playback_url: text(metadata, 'playback_url'),
     ring: more.ring,
-    qoe: {
-      continuity_errors: count(metadata, 'continuity_errors'),
-      sync_losses: count(metadata, 'sync_losses'),
-      splices: count(metadata, 'splices'),
-    },
+    qoe: qualityView(metadata),
     buffer_chunks: count(metadata, 'buffer_chunks'),
     total_bytes: count(metadata, 'total_bytes'),
     stopping: more.stopping,

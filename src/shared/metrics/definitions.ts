@@ -66,6 +66,7 @@ export class Metrics {
     'access_refused_total',
     'Requests that were refused for what they showed or where they came from.',
     'code',
+  );
   readonly streamLosses = this.#counterBy(
     'stream_losses_total',
     'Losses in what engines sent: continuity errors, transport errors, sync losses.',

@@ -21,7 +21,7 @@ const COLUMNS = [
   { label: 'Players', number: true },
   { label: 'Bitrate', number: true },
   { label: 'Ring', number: true },
-  { label: 'Errors', wide: true },
+  { label: 'Quality', wide: true },
   { label: '' },
 ];
 
@@ -31,6 +31,13 @@ const TONES = new Map([
   ['waiting_for_clients', 'calm'],
   ['error', 'bad'],
   ['stopping', 'warn'],
+]);
+
+/** How a grade is coloured. */
+const GRADES = new Map([
+  ['good', 'good'],
+  ['fair', 'warn'],
+  ['bad', 'bad'],
 ]);
 
 /** @param {import('./types.js').Stream} stream */
@@ -57,7 +64,7 @@ export function makeStreams(actions) {
       h(
         'tr',
         {},
-        ...COLUMNS.map(({ label, number }) =>
+        ...COLUMNS.map(({ label, number = false }) =>
           h('th', { scope: 'col', class: number ? 'number' : '' }, label),
         ),
       ),
@@ -90,13 +97,14 @@ export function makeStreams(actions) {
  */
 function makeStream({ key }, actions, now) {
   const { row, cells } = makeCells(COLUMNS);
-  const [name, state, engine, owner, players, bitrate, ring, errors, buttons] = cells;
+  const [name, state, engine, owner, players, bitrate, ring, quality, buttons] = cells;
   const badge = h('span', { class: 'badge' });
   const count = h('span', { class: 'value' });
   const speed = h('span', { class: 'value' });
   const playersLine = makeSpark('Players');
   const bitrateLine = makeSpark('Bitrate');
   const story = makeStory();
+  const showQuality = makeQuality(quality);
   name.append(h('code', { title: key }, shortKey(key)));
   state.append(badge);
   players.append(count, playersLine.element);
@@ -137,24 +145,50 @@ function makeStream({ key }, actions, now) {
         'title',
         `${size(stream.ring_bytes)}, head ${String(stream.head ?? NOTHING)}`,
       );
-      showErrors(errors, stream);
+      showQuality(stream);
       story.update(stream.story, now());
     },
   };
 }
 
-/** @param {HTMLElement} cell @param {import('./types.js').Stream} stream */
-function showErrors(cell, stream) {
-  const { continuity_errors: lost, sync_losses: sync, splices } = stream;
-  const parts = [
-    counted(lost, 'continuity error'),
-    counted(sync, 'sync loss', 'sync losses'),
-    counted(splices, 'splice'),
+/** @param {HTMLElement} cell */
+function makeQuality(cell) {
+  const badge = h('span', { class: 'badge' });
+  const note = h('span', { class: 'quiet faults' });
+  cell.append(badge, note);
+  /** @param {import('./types.js').Stream} stream */
+  return (stream) => {
+    const { grade, faults, losses_per_minute: lost } = stream;
+    setText(badge, grade ?? NOTHING);
+    setAttribute(badge, 'data-tone', GRADES.get(grade ?? '') ?? 'calm');
+    const rate = lost > 0 ? [`${counted(lost, 'loss', 'losses')} a minute`] : [];
+    const counters = countersOf(stream);
+    const found = counters.flatMap(({ count, text }) => (count > 0 ? [text] : []));
+    setText(
+      note,
+      [...faults.map((fault) => fault.replaceAll('_', ' ')), ...rate, ...found].join(', '),
+    );
+    const all = counters.map(({ text }) => text);
+    setAttribute(cell, 'title', [...all, ...moreOf(stream)].join(', '));
+  };
+}
+
+/** Since the stream began. @param {import('./types.js').Stream} stream */
+function countersOf({ continuity_errors: lost, sync_losses: sync, splices }) {
+  return [
+    { count: lost, text: counted(lost, 'continuity error') },
+    { count: sync, text: counted(sync, 'sync loss', 'sync losses') },
+    { count: splices, text: counted(splices, 'splice') },
   ];
-  const found = [lost, sync, splices].flatMap((count, at) => (count > 0 ? [parts[at]] : []));
-  setText(cell, found.length === 0 ? 'none' : found.join(', '));
-  const message = stream.error_message === null ? [] : [stream.error_message];
-  setAttribute(cell, 'title', [...parts, ...message].join(', '));
+}
+
+/** @param {import('./types.js').Stream} stream */
+function moreOf({ pcr_interval_max_ms: interval, pcr_jitter_ms: jitter, error_message: error }) {
+  return [
+    ...(interval === null ? [] : [`clock every ${String(interval)} ms at most`]),
+    ...(jitter === null ? [] : [`jitter ${String(jitter)} ms`]),
+    ...(error === null ? [] : [error]),
+  ];
 }
 
 function makeEnded() {

@@ -22,6 +22,11 @@
  * @property {number | null} head
  * @property {number | null} ring_seconds
  * @property {number | null} ring_bytes
+ * @property {string | null} grade
+ * @property {string[]} faults
+ * @property {number} losses_per_minute
+ * @property {number | null} pcr_jitter_ms
+ * @property {number | null} pcr_interval_max_ms
  * @property {number} continuity_errors
  * @property {number} sync_losses
  * @property {number} splices
