@@ -56,6 +56,7 @@ export function makeHttpDeps(parts: HttpParts): HttpDeps {
       clock,
       access,
       aliases: channels,
+      onMoved: (from, to) => ledger.move(from, to),
       onPlaying: (socket, session) => ledger.playing(socket, session),
       onJoined: (seconds) => metrics.joinSeconds.observe(seconds),
     }),

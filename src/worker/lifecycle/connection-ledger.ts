@@ -61,14 +61,16 @@ export class ConnectionLedger {
       this.#deps.link.send({ type: 'connection-closed', connection });
       return;
     }
-    this.#sockets.set(socket, connection);
     if (how === 'connection') this.#fresh.add(socket);
-    socket.once('close', () => {
-      this.#fresh.delete(socket);
-      if (this.#sockets.delete(socket)) {
-        this.#deps.link.send({ type: 'connection-closed', connection });
-      }
-    });
+    this.#enter(connection, socket);
+  }
+
+  /** The connection goes on in another socket object; the close of the old one means nothing. */
+  move(from: Socket, to: Socket): void {
+    const connection = this.#sockets.get(from);
+    if (connection === undefined) return;
+    this.#sockets.delete(from);
+    this.#enter(connection, to);
   }
 
   idOf(socket: Socket): ConnectionId | null {
@@ -127,6 +129,16 @@ export class ConnectionLedger {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  #enter(connection: ConnectionId, socket: Socket): void {
+    this.#sockets.set(socket, connection);
+    socket.once('close', () => {
+      this.#fresh.delete(socket);
+      if (this.#sockets.delete(socket)) {
+        this.#deps.link.send({ type: 'connection-closed', connection });
+      }
+    });
   }
 
   #sendPositions(positions: Iterable<SocketPosition>): void {

@@ -41,7 +41,8 @@ describe('Access over HTTP', () => {
     const access = openAccess(settings);
     users = [];
     const media = {
-      ...{ access, clock: systemClock, onPlaying: () => undefined, onJoined: () => undefined },
+      ...{ access, clock: systemClock },
+      ...{ onMoved: () => undefined, onPlaying: () => undefined, onJoined: () => undefined },
       aliases: { find: () => Promise.resolve({ stream: HEX, keyType: 'infohash' }) },
       registry: {
         admit: ({ user }: { user: string | null }) => {

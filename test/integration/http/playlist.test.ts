@@ -245,6 +245,7 @@ describe('/ace/alias/:name', () => {
     const deps = {
       clock: systemClock,
       access: openAccess(),
+      onMoved: () => undefined,
       onPlaying: () => undefined,
       onJoined: () => undefined,
       aliases: {

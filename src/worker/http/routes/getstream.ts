@@ -2,6 +2,7 @@ import express, { type Request, type Response, type Router } from 'express';
 import type { Clock } from '../../../shared/clock.js';
 import { newClientId } from '../../../shared/ids.js';
 import type { PlayingSession } from '../../../shared/ipc/messages.js';
+import { takeConnection } from '../../../shared/raw-socket.js';
 import type { ClientIdentity } from '../../client/client-session.js';
 import type { StreamRegistry } from '../../stream/stream-registry.js';
 import { MovedError } from '../../stream/waiting-room.js';
@@ -17,6 +18,8 @@ export interface MediaDeps {
   readonly access: Pick<AccessGate, 'admitMedia'>;
   readonly aliases: { find(alias: string): Promise<ContentSelector> };
   readonly clock: Clock;
+  /** The connection goes on in another object. */
+  readonly onMoved: (from: Socket, to: Socket) => void;
   /** The head is written; media follows. */
   readonly onPlaying: (socket: Socket, session: PlayingSession) => void;
   /** Seconds from the request to the first media. */
@@ -68,7 +71,8 @@ async function play(
   if (request.socket.destroyed) return;
   const { socket } = request;
   const gone = new AbortController();
-  socket.once('close', () => gone.abort(new Error('the player left')));
+  const onGone = (): void => gone.abort(new Error('the player left'));
+  socket.once('close', onGone);
   const identity: ClientIdentity = {
     stream,
     keyType,
@@ -89,10 +93,11 @@ async function play(
     session.clients.abandon(identity);
     return;
   }
+  socket.off('close', onGone);
   writeHead(response);
-  deps.onPlaying(socket, { ...identity, bytesSent: 0, chunksSent: 0, position: null });
-  ignoreInput(socket);
-  session.clients.play(identity, socket);
+  const playing = leaveHttp(socket, deps.onMoved);
+  deps.onPlaying(playing, { ...identity, bytesSent: 0, chunksSent: 0, position: null });
+  session.clients.play(identity, playing);
   deps.onJoined((clock.monotonic() - startedAt) / 1_000);
 }
 
@@ -104,8 +109,27 @@ function writeHead(response: Response): void {
   response.flushHeaders();
 }
 
-/** A player has nothing more to say; what it sends must not be parsed, nor pile up. */
+/**
+ * Takes the connection out of the HTTP server's hands: request, response and parser would cost more
+ * memory for the hours of a stream than the client session itself. Where that cannot be, the socket
+ * stays what it is. A player has nothing more to say; what it sends must not be parsed, nor pile up.
+ */
+function leaveHttp(socket: Socket, onMoved: MediaDeps['onMoved']): Socket {
+  // The first listener ends the parser's own reading of the handle.
+  ignoreInput(socket);
+  const own = takeConnection(socket);
+  if (own === null) return socket;
+  onMoved(socket, own);
+  socket.destroy();
+  ignoreInput(own);
+  return own;
+}
+
 function ignoreInput(socket: Socket): void {
   socket.removeAllListeners('data');
-  socket.on('data', () => undefined);
+  socket.on('data', ignoreBytes);
+}
+
+function ignoreBytes(): void {
+  return;
 }
