@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { StreamId } from '../../../src/shared/ids.js';
 import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
 import { append, makeStores, win, type WorkerStores } from '../../helpers/scripted-redis.js';
@@ -53,6 +54,52 @@ describe('the ring in Redis', () => {
       expect(await fixture.redis.pttl(key), key).to.be.greaterThan(0);
     }
     listener.disconnect();
+  });
+
+  it('keeps every byte of chunks that are written among other commands', async () => {
+    const own = await win(a, STREAM);
+    let index = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 60_000 }), { maxLength: 4 }),
+        async (all) => {
+          const sent = all.map((bytes) => {
+            const mark = {
+              i: ++index,
+              t: own.term,
+              at: 5,
+              s: bytes.length,
+              j: [],
+              tb: null,
+              sp: 0,
+            } as const;
+            const request = {
+              ...{ term: own.term, life: own.life, mark },
+              tables: null,
+              drop: [],
+              now: 6,
+            };
+            // Written in the same tick, before and behind it.
+            void fixture.redis.set('é', 'ü');
+            return a.ring.append(STREAM, { ...request, bytes: Buffer.from(bytes) });
+          });
+          expect(await Promise.all(sent)).to.deep.equal(all.map(() => true));
+          const indices = all.map((_, i) => index - all.length + 1 + i);
+          const found = all.length === 0 ? [] : await b.ring.read(STREAM, indices);
+          expect(found).to.deep.equal(all.map((bytes) => Buffer.from(bytes)));
+          expect(await fixture.redis.get('é')).to.be.oneOf(['ü', null]);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('goes on when the server has forgotten its scripts', async () => {
+    const own = await win(a, STREAM);
+    expect(await append(a, own, 1)).to.equal(true);
+    await fixture.redis.script('FLUSH');
+    expect(await append(a, own, 2)).to.equal(true);
+    expect((await b.ring.head(STREAM)).head).to.equal(2);
   });
 
   it('refuses an owner whose term is over, whoever came after it', async () => {
