@@ -13,8 +13,8 @@ const OPTIONS = {
 
 const COMMON_HELP = `
 Options:
-  --redis URL   redis://, rediss:// or unix://; otherwise REDIS_URL, or REDIS_HOST, REDIS_PORT and
-                REDIS_DB, or what config/ says
+  --redis URL   redis://, rediss:// or unix://; otherwise the REDIS_* variables of the proxy
+                (REDIS_CLUSTER and REDIS_SENTINELS too), or what config/ says
   --json        JSON instead of text
   -h, --help    this text
 
@@ -66,9 +66,10 @@ async function withRedis({ values, positionals }, run) {
   const settings = await readSettings(load, values.redis);
   const { openOpsConnection } = await load('redis/ops-connection');
   const { makeKeys } = await load('redis/keys');
-  const { classifyRedisFailure } = await load('redis/failures');
+  const { classifyRedisFailure, explainRefusal } = await load('redis/failures');
   const connection = await openOpsConnection(settings).catch((error) => {
-    throw new OpsError(`Redis cannot be reached: ${error.message}`, EXIT.redis);
+    const reason = explainRefusal(error) ?? error.message;
+    throw new OpsError(`Redis cannot be reached: ${reason}`, EXIT.redis);
   });
   try {
     return await run({
@@ -84,7 +85,11 @@ async function withRedis({ values, positionals }, run) {
     });
   } catch (error) {
     if (error instanceof OpsError || classifyRedisFailure(error) === 'defect') throw error;
-    throw new OpsError(`Redis went away: ${error.message}`, EXIT.redis);
+    const reason = explainRefusal(error);
+    throw new OpsError(
+      reason === null ? `Redis went away: ${error.message}` : `Redis refuses this: ${reason}`,
+      EXIT.redis,
+    );
   } finally {
     await connection.close();
   }
@@ -93,7 +98,11 @@ async function withRedis({ values, positionals }, run) {
 /** Settings as the proxy reads them, so that both look at the same keys of the same Redis. */
 async function readSettings(load, url) {
   const { loadSettings } = await load('config/load');
-  const env = url === undefined ? process.env : { ...process.env, REDIS_URL: url };
+  const other = { REDIS_CLUSTER: undefined, REDIS_SENTINELS: undefined };
+  const env =
+    url === undefined
+      ? process.env
+      : { ...process.env, ...other, REDIS_SENTINEL_NAME: undefined, REDIS_URL: url };
   try {
     return loadSettings({ env }).settings.redis;
   } catch (error) {

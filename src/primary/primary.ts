@@ -6,6 +6,7 @@ import { withDeadline } from '../shared/deadline.js';
 import type { WorkerId } from '../shared/ids.js';
 import type { WorkerStatus } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
+import { RedisRefused } from '../shared/redis/examine.js';
 import { Dealer } from './dealer.js';
 import { planDrain, runDrain } from './drain.js';
 import type { DrainStep } from './drain.js';
@@ -110,7 +111,7 @@ export class Primary {
       this.#supervisor.start(inputs);
     } catch (error) {
       this.#deps.log.error('the proxy cannot start', { error });
-      await this.#end(ExitCode.Unavailable);
+      await this.#end(error instanceof RedisRefused ? ExitCode.Config : ExitCode.Unavailable);
     }
   }
 

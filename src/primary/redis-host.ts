@@ -1,6 +1,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { Settings } from '../shared/config/settings.js';
 import type { Logger } from '../shared/log/logger.js';
+import { examineRedis } from '../shared/redis/examine.js';
 import { embeddedMemory, EmbeddedRedis, usableMemory } from './embedded-redis.js';
 import { expectedStreams, type StreamSettings } from './redis-advice.js';
 import { chooseRedis, needsProbe, probeRedis } from './redis-probe.js';
@@ -15,8 +16,12 @@ export interface RedisHost {
 }
 
 const PROBE_TIMEOUT_MS = 1_000;
+const NO_TLS = { enabled: false, ca: null, cert: null, key: null } as const;
 
-/** Decides by `REDIS_EMBEDDED` and starts a server where one is needed; rejects when it cannot. */
+/**
+ * Decides by `REDIS_EMBEDDED` and starts a server where one is needed; rejects when it cannot, and with
+ * `RedisRefused` when the configured one wants none of us.
+ */
 export async function provideRedis(
   all: Pick<Settings, 'redis' | StreamSettings>,
   clock: Clock,
@@ -28,6 +33,7 @@ export async function provideRedis(
     : null;
   const choice = chooseRedis(settings, answer);
   if (!choice.embed) {
+    await examineRedis(settings, logger);
     return { redis: settings, stop: () => Promise.resolve(), kill: () => undefined };
   }
   const { preferredPort, why } = choice;
@@ -37,7 +43,8 @@ export async function provideRedis(
   const embedded = await EmbeddedRedis.start({ logger, clock, preferredPort, db, maxMemoryBytes });
   logger.info('running an embedded Redis', { port: embedded.port, why, maxMemoryBytes });
   return {
-    redis: { ...settings, url: embedded.url },
+    // It knows no user and no TLS, whatever another one would want.
+    redis: { ...settings, url: embedded.url, username: null, password: null, tls: NO_TLS },
     stop: () => embedded.stop(),
     kill: () => {
       if (embedded.pid !== null) process.kill(embedded.pid, 'SIGKILL');

@@ -29,6 +29,10 @@ export interface ProxyOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A Redis that others use too; else the proxy gets one of its own, which ends with it. */
   readonly redis?: TestRedis;
+  /** How the proxy reaches that one, where its URL does not say it. */
+  readonly redisEnv?: Readonly<Record<string, string>>;
+  /** How the test looks into it then. */
+  readonly look?: Redis;
   /** Where it runs and is reached, when not on the loopback of this machine. */
   readonly place?: Place;
 }
@@ -128,7 +132,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     PROXY_PORT: '0',
     PROXY_HOST: options.place === undefined ? '127.0.0.1' : '0.0.0.0',
     PROXY_WORKERS: String(options.workers ?? 2),
-    REDIS_URL: redis.url,
+    ...(options.redisEnv ?? { REDIS_URL: redis.url }),
     ...(options.engines?.length && {
       ACE_ENGINES: options.engines
         .map(({ address }, i) => `${address};id=e${String(i + 1)}`)
@@ -146,7 +150,9 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     const { port } = await tree.line('listening on', 15_000);
     const workers = options.workers ?? 2;
     await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
-    const look = new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+    const look =
+      options.look ??
+      new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
     look.on('error', () => undefined);
     const address = place?.address ?? '127.0.0.1';
     return new Proxy({ tree, redis, look, port: Number(port), address, ownsRedis: !options.redis });

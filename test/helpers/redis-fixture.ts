@@ -3,6 +3,7 @@ import type { RedisSettings } from '../../src/shared/config/settings.js';
 import { silentLogger } from '../../src/shared/log/silent-logger.js';
 import { closeConnection, openControl, untilReady } from '../../src/shared/redis/connections.js';
 import { makeKeys, type Keys } from '../../src/shared/redis/keys.js';
+import { redisSettings } from './redis-settings.js';
 import { startRedis, type TestRedis } from './redis-server.js';
 
 /** A Redis of its own, and a connection as a worker has it. */
@@ -16,16 +17,9 @@ export interface RedisFixture {
 
 export async function openRedisFixture(options = { hashTags: false }): Promise<RedisFixture> {
   const server = await startRedis();
-  const settings: RedisSettings = {
-    url: server.url,
-    host: '127.0.0.1',
-    port: server.port,
-    db: 0,
-    given: true,
-    embedded: 'never',
-    hashTags: options.hashTags,
-  };
-  const redis = openControl(settings, silentLogger);
+  const { url, port } = server;
+  const settings = redisSettings({ url, port, given: true, embedded: 'never', ...options });
+  const redis = openControl(settings, silentLogger) as Redis;
   await untilReady(redis, 2_000);
   return {
     server,

@@ -17,11 +17,19 @@ const START_TIMEOUT_MS = 5_000;
 
 /** A real Redis on a port of its own that keeps nothing; `port` brings one back where it was. */
 export async function startRedis(
-  options: { readonly port?: number; readonly args?: readonly string[] } = {},
+  options: {
+    readonly port?: number;
+    readonly args?: readonly string[];
+    /** A file that the server may write to. */
+    readonly config?: string;
+  } = {},
 ): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
+  const file = options.config === undefined ? [] : [options.config];
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', [...args, ...(options.args ?? [])], {
+  // A replica is in step at once instead of waiting for others, and writes no file of what it gets.
+  args.push('--repl-diskless-sync-delay', '0', '--repl-diskless-load', 'on-empty-db');
+  const child = spawn('redis-server', [...file, ...args, ...(options.args ?? [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -36,7 +44,7 @@ export async function startRedis(
   const timer = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
   let ready = false;
   for await (const line of createInterface({ input: child.stdout })) {
-    ready = line.includes('Ready to accept connections');
+    ready = /Ready to accept connections|Sentinel ID is/.test(line);
     if (ready) break;
   }
   clearTimeout(timer);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 
+import { usesTls } from './redis-checks.js';
 import { PACKET_BYTES } from './schema.js';
 import type { Values } from './schema.js';
-import type { Settings } from './settings.js';
+import type { RedisSettings, Settings } from './settings.js';
 
 /** What a default may depend on, besides the configuration. */
 export interface Machine {
@@ -68,20 +69,43 @@ export function buildSettings(values: Values, inputs: BuildInputs): Settings {
     shutdownTimeoutMs: values.PROXY_SHUTDOWN_TIMEOUT,
     engines: values.ACE_ENGINES ?? [],
     orchestratorUrl: values.ACE_ORCHESTRATOR_URL,
-    redis: {
-      url: values.REDIS_URL,
-      host: values.REDIS_HOST,
-      port: values.REDIS_PORT,
-      db: values.REDIS_DB,
-      given: redisGiven,
-      embedded: values.REDIS_EMBEDDED,
-      hashTags: values.PROXY_REDIS_HASH_TAGS,
-    },
+    redis: redisSettings(values, redisGiven),
     log: {
       level: values.LOG_LEVEL,
       format: values.LOG_FORMAT ?? (machine.terminal ? 'pretty' : 'json'),
     },
   });
+}
+
+function redisSettings(values: Values, given: boolean): RedisSettings {
+  const { REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: name } = values;
+  return {
+    url: values.REDIS_URL,
+    host: values.REDIS_HOST,
+    port: values.REDIS_PORT,
+    db: values.REDIS_DB,
+    username: values.REDIS_USERNAME,
+    password: values.REDIS_PASSWORD,
+    tls: {
+      enabled: usesTls(values),
+      ca: values.REDIS_TLS_CA,
+      cert: values.REDIS_TLS_CERT,
+      key: values.REDIS_TLS_KEY,
+    },
+    cluster: values.REDIS_CLUSTER ?? [],
+    sentinel:
+      sentinels === null || name === null
+        ? null
+        : {
+            addresses: sentinels,
+            name,
+            username: values.REDIS_SENTINEL_USERNAME,
+            password: values.REDIS_SENTINEL_PASSWORD,
+          },
+    given,
+    embedded: values.REDIS_EMBEDDED,
+    hashTags: values.PROXY_REDIS_HASH_TAGS,
+  };
 }
 
 /** What works, and yet not as the operator may believe. */

@@ -1,15 +1,7 @@
 import { footprint } from '../ring-memory.js';
 import type { ConfigFault } from './config-error.js';
-import type { Values, VariableName } from './schema.js';
-
-interface CrossCheck {
-  /** The first one is named in the fault; without all of them the check says nothing. */
-  readonly names: readonly [VariableName, ...VariableName[]];
-  readonly broken: (values: Values) => boolean;
-  readonly message: string;
-}
-
-const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
+import { REDIS_CHECKS } from './redis-checks.js';
+import type { CrossCheck, Values } from './schema.js';
 
 const CHECKS: readonly CrossCheck[] = [
   {
@@ -35,13 +27,7 @@ const CHECKS: readonly CrossCheck[] = [
       values.PROXY_BUFFER_TOTAL_BYTES < footprint(values.PROXY_BUFFER_MAX_BYTES),
     message: "must hold one ring of PROXY_BUFFER_MAX_BYTES and Redis' overhead of 15 %, or be 0",
   },
-  {
-    names: ['REDIS_EMBEDDED', 'REDIS_URL', 'REDIS_HOST'],
-    broken: (values) =>
-      values.REDIS_EMBEDDED === 'always' &&
-      (values.REDIS_URL !== null || !LOOPBACK.has(values.REDIS_HOST)),
-    message: '"always" and a Redis named by REDIS_URL or REDIS_HOST exclude each other',
-  },
+  ...REDIS_CHECKS,
 ];
 
 /**

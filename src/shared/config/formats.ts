@@ -104,6 +104,18 @@ export function keyText(): Format<string> {
   };
 }
 
+/** A name or a password of somebody else's making. */
+export function text(max: number): Format<string> {
+  return {
+    allowed: `1 to ${String(max)} characters, none of them a control character`,
+    list: false,
+    parse: (value) => {
+      if (value === '' || value.length > max || /\p{Cc}/u.test(value)) throw new FormatError();
+      return value;
+    },
+  };
+}
+
 /** The path of a JSON file. */
 export function jsonPath(): Format<string> {
   return {

@@ -3,7 +3,7 @@ import { isIP, isIPv6 } from 'node:net';
 import { authority } from './address.js';
 import { FormatError, integer, isHost } from './formats.js';
 import type { Format } from './formats.js';
-import type { EngineAddress } from './settings.js';
+import type { EngineAddress, RedisAddress } from './settings.js';
 
 const HOST_AND_PORT = /^(?:\[(?<v6>[^\]]*)\]|(?<plain>[^:[\]]*)):(?<port>[^:]*)$/;
 const ENGINE_NAME = /^[\w.:[\]-]{1,128}$/;
@@ -19,6 +19,21 @@ export function engineList(): Format<readonly EngineAddress[]> {
       'a comma-separated list of host:port[;forwarded][;id=NAME][;max=N], IPv6 hosts in brackets',
     list: true,
     parse: (text) => entries(text).map(engine),
+  };
+}
+
+/** `host:port`, comma-separated. */
+export function addressList(): Format<readonly RedisAddress[]> {
+  return {
+    allowed: 'a comma-separated list of host:port, IPv6 hosts in brackets',
+    list: true,
+    parse: (text) => {
+      const addresses = entries(text).map(hostAndPort);
+      const names = addresses.map(({ host, port }) => authority(host, port));
+      const doubled = names.find((name, at) => names.indexOf(name) !== at);
+      if (doubled !== undefined) throw new FormatError(`"${doubled}" stands twice`);
+      return addresses;
+    },
   };
 }
 

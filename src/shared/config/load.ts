@@ -26,6 +26,8 @@ export interface LoadOptions {
   readonly machine?: Machine;
 }
 
+/** Each of them names a Redis. */
+const REDIS_NAMES = ['REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER', 'REDIS_SENTINELS'] as const;
 /** Variables with these beginnings are ours, so that a misspelt one is a fault. */
 const OUR_PREFIX = /^(?:PROXY|ACE)_/;
 /** `src/shared/config` and `dist/shared/config` are equally deep. */
@@ -45,7 +47,7 @@ export function loadSettings(options: LoadOptions): {
   const values = effectiveValues(env, layers, faults);
   faults.push(...crossFaults(values, new Set(faults.map(({ name }) => name))));
   if (faults.length > 0) throw new ConfigError(faults);
-  const redisGiven = isGiven('REDIS_URL', env, layers) || isGiven('REDIS_HOST', env, layers);
+  const redisGiven = REDIS_NAMES.some((name) => isGiven(name, env, layers));
   return {
     settings: buildSettings(values, { machine, redisGiven, configDir }),
     warnings: [...settingsWarnings(values), ...unreadVariables(env)],
@@ -150,9 +152,9 @@ function escapeName(name: string): string {
   return showValue('', name).slice(1, -1);
 }
 
-/** `REDIS_PASSWORD` and the like may belong to somebody else, but are more often a misunderstanding. */
+/** They may belong to somebody else, but are more often a misunderstanding. */
 function unreadVariables(env: Environment): string[] {
-  return ['REDIS_PASSWORD', 'REDIS_USERNAME', 'REDIS_USER', 'REDIS_TLS']
-    .filter((name) => env[name] !== undefined)
-    .map((name) => `${name} is not read: put it into REDIS_URL`);
+  return Object.entries({ REDIS_USER: 'REDIS_USERNAME', REDIS_PASS: 'REDIS_PASSWORD' })
+    .filter(([name]) => env[name] !== undefined)
+    .map(([name, read]) => `${name} is not read: use ${read}`);
 }

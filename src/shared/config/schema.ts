@@ -10,6 +10,7 @@ import {
   seconds,
 } from './formats.js';
 import { engineList, networkList } from './list-formats.js';
+import { REDIS_ACCESS } from './redis-variables.js';
 import { LOG_LEVELS, PLAYLIST_FETCH_SCOPES } from './settings.js';
 import { httpUrl, redisUrl } from './url-formats.js';
 import type { Variable } from './variable.js';
@@ -243,6 +244,7 @@ export const VARIABLES = {
   REDIS_HOST: { format: host(), default: 'localhost', unit: '', doc: 'Host of Redis.' },
   REDIS_PORT: { format: integer(1, 65_535), default: '6379', unit: '', doc: 'Port of Redis.' },
   REDIS_DB: { format: integer(0, 1_023), default: '0', unit: '', doc: 'Database number.' },
+  ...REDIS_ACCESS,
   REDIS_EMBEDDED: {
     format: oneOf(['auto', 'always', 'never']),
     default: 'auto',
@@ -274,6 +276,14 @@ export type Values = {
 };
 
 type ValueOf<V> = V extends Variable<infer T, infer D> ? (D extends null ? T | null : T) : never;
+
+/** Values that are fine alone and do not go together. */
+export interface CrossCheck {
+  /** The first one is named in the fault; without all of them the check says nothing. */
+  readonly names: readonly [VariableName, ...VariableName[]];
+  readonly broken: (values: Values) => boolean;
+  readonly message: string;
+}
 
 /** The name of a variable in `config/*.json`: `PROXY_BUFFER_TTL` is `bufferTtl`, `ACE_ENGINES` is `aceEngines`. */
 export function fileKey(name: string): string {

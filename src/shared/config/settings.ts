@@ -101,11 +101,42 @@ export interface RedisSettings {
   readonly host: string;
   readonly port: number;
   readonly db: number;
-  /** True when the operator named a URL or a host, so that `auto` never embeds. */
+  /** Where the URL names none: an ACL user, and the password of it or of `default`. */
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly tls: RedisTlsSettings;
+  /** Some nodes of a Redis Cluster, which name the others; empty without one. */
+  readonly cluster: readonly RedisAddress[];
+  readonly sentinel: RedisSentinelSettings | null;
+  /** True when the operator named a Redis in any way, so that `auto` never embeds. */
   readonly given: boolean;
   readonly embedded: 'auto' | 'always' | 'never';
   /** Puts `{}` round the stream id in key names, so that Redis Cluster keeps a stream in one slot. */
   readonly hashTags: boolean;
+}
+
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Files are paths: they are read with each connection that is made, so that a reload renews them. */
+export interface RedisTlsSettings {
+  /** True for `rediss://` too. */
+  readonly enabled: boolean;
+  /** The authorities to believe instead of the system's. */
+  readonly ca: string | null;
+  /** What the proxy shows of itself; both or none. */
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+export interface RedisSentinelSettings {
+  readonly addresses: readonly RedisAddress[];
+  /** The name of the master. */
+  readonly name: string;
+  readonly username: string | null;
+  readonly password: string | null;
 }
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;

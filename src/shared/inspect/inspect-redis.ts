@@ -20,13 +20,8 @@ export interface InspectRedis {
 export interface OpsRedis extends InspectRedis {
   sadd(key: string, member: string): Promise<number>;
   srem(key: string, member: string): Promise<number>;
-  scan(
-    cursor: string,
-    match: 'MATCH',
-    pattern: string,
-    count: 'COUNT',
-    hint: number,
-  ): Promise<[cursor: string, keys: string[]]>;
+  /** The names of all keys that match, of every server that holds some. */
+  scanAll(pattern: string): Promise<string[]>;
   /** Removes the keys and says how many there were; `null` when somebody owns or watches the stream. */
   purgeStream(owner: string, clients: string, keys: readonly string[]): Promise<number | null>;
   /** Takes a client out unless another worker than `worker` holds it now; true when it is out. */

@@ -177,18 +177,30 @@ export function workerView(id: string, heartbeat: string): WorkerView | null {
   };
 }
 
-/** `info` is the answer of `INFO`. */
-export function redisView(info: string, latencyMs: number): RedisView {
-  const fields: Record<string, string> = {};
-  for (const [, name = '', value = ''] of info.matchAll(/^(\w+):(.*?)\r?$/gm)) fields[name] = value;
+/** `infos` are the answers of `INFO`, one of each server: sums, and the least uptime. */
+export function redisView(infos: readonly string[], latencyMs: number): RedisView {
+  const servers = infos.map(infoFields);
+  const numbers = (name: string): number[] =>
+    servers.map((fields) => number(fields, name)).filter((value) => value !== null);
+  const sum = (name: string): number | null => {
+    const values = numbers(name);
+    return values.length === 0 ? null : values.reduce((a, b) => a + b, 0);
+  };
+  const uptimes = numbers('uptime_in_seconds');
   return {
     available: true,
     latency_ms: Math.round(latencyMs * 10) / 10,
-    version: fields['redis_version'] ?? null,
-    used_bytes: number(fields, 'used_memory'),
-    max_bytes: number(fields, 'maxmemory'),
-    commands_per_second: number(fields, 'instantaneous_ops_per_sec'),
-    connections: number(fields, 'connected_clients'),
-    uptime_seconds: number(fields, 'uptime_in_seconds'),
+    version: servers[0]?.['redis_version'] ?? null,
+    used_bytes: sum('used_memory'),
+    max_bytes: sum('maxmemory'),
+    commands_per_second: sum('instantaneous_ops_per_sec'),
+    connections: sum('connected_clients'),
+    uptime_seconds: uptimes.length === 0 ? null : Math.min(...uptimes),
   };
+}
+
+function infoFields(info: string): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const [, name = '', value = ''] of info.matchAll(/^(\w+):(.*?)\r?$/gm)) fields[name] = value;
+  return fields;
 }

@@ -28,9 +28,6 @@ export interface Cleaned {
   readonly clients: number;
 }
 
-/** Keys per SCAN step: few round trips, and no step that others would feel. */
-const SCAN_COUNT = 500;
-
 /** Looks at every key of every stream, so it is for operators and not for the data path. */
 export async function findOrphans(redis: OpsRedis, keys: Keys): Promise<Orphans> {
   const found = await keysByStream(redis, keys);
@@ -87,7 +84,7 @@ export async function removeUnowned(
   const census = await takeCensus(redis, keys, stream, heartbeats(redis, keys));
   if (census.live > 0) return null;
   for (const orphan of census.orphans) await dropOrphan(redis, keys, orphan, now);
-  const names = await scanAll(redis, keys.streamPattern);
+  const names = await redis.scanAll(keys.streamPattern);
   const own = names.filter((name) => keys.streamOf(name) === stream);
   return purge(redis, keys, stream, own);
 }
@@ -165,7 +162,7 @@ async function keysByStream(redis: OpsRedis, keys: Keys): Promise<Map<StreamId, 
     const stream = parseStreamId(member);
     if (stream !== null) found.set(stream, []);
   }
-  for (const name of await scanAll(redis, keys.streamPattern)) {
+  for (const name of await redis.scanAll(keys.streamPattern)) {
     const stream = keys.streamOf(name);
     if (stream === null) continue;
     const names = found.get(stream) ?? [];
@@ -173,15 +170,4 @@ async function keysByStream(redis: OpsRedis, keys: Keys): Promise<Map<StreamId, 
     found.set(stream, names);
   }
   return found;
-}
-
-async function scanAll(redis: OpsRedis, pattern: string): Promise<string[]> {
-  const names = new Set<string>();
-  let cursor = '0';
-  do {
-    const [next, page] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-    for (const name of page) names.add(name);
-    cursor = next;
-  } while (cursor !== '0');
-  return [...names];
 }

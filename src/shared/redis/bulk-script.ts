@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { Command, type Redis } from 'ioredis';
+import { Command } from 'ioredis';
+import type { RedisClient } from './client.js';
 import { readScript, type Script, type ScriptArg } from './scripts.js';
 
 /** What ioredis writes to; it hands the connection's socket to `toWritable`. */
@@ -34,7 +35,7 @@ abstract class BulkCommand extends Command {
  * socket without a copy, so they must not change until the answer is there. EVALSHA, with EVAL for
  * the first call on a connection.
  */
-export function defineBulkScript(redis: Redis, file: string): Script {
+export function defineBulkScript(redis: RedisClient, file: string): Script {
   const { lua, fixedKeys } = readScript(file);
   const sha = createHash('sha1').update(lua).digest('hex');
   let knownBy = new WeakSet();

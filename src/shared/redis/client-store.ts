@@ -1,5 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { ClientId, StreamId, WorkerId } from '../ids.js';
+import { Batch } from './batch.js';
+import type { RedisClient } from './client.js';
 import type { Keys } from './keys.js';
 import { defineScript, type Script } from './scripts.js';
 
@@ -37,13 +38,13 @@ const WORKER_LISTED_MS = 3_600_000;
 
 /** Leases of clients (spec 2.4): joined, renewed in one pipeline per worker, left at once. */
 export class ClientStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #worker: WorkerId;
   readonly #leaseMs: number;
   readonly #scripts: { join: Script; leave: Script; reap: Script; admit: Script; place: Script };
 
-  constructor(options: { redis: Redis; keys: Keys; worker: WorkerId; leaseMs: number }) {
+  constructor(options: { redis: RedisClient; keys: Keys; worker: WorkerId; leaseMs: number }) {
     this.#redis = options.redis;
     this.#keys = options.keys;
     this.#worker = options.worker;
@@ -88,11 +89,12 @@ export class ClientStore {
       [client, this.#worker, now, this.#leaseMs],
     )) as number;
     if (left < 0) return null;
-    await this.#redis
-      .pipeline()
-      .zrem(this.#keys.admittedClients, client)
-      .publish(keys.events, JSON.stringify({ type: 'client_disconnected', client, clients: left }))
-      .exec();
+    const event = JSON.stringify({ type: 'client_disconnected', client, clients: left });
+    await new Batch(this.#redis)
+      .add(this.#keys.admittedClients, (pipeline) =>
+        pipeline.zrem(this.#keys.admittedClients, client).publish(keys.events, event),
+      )
+      .run();
     return left;
   }
 
@@ -117,7 +119,7 @@ export class ClientStore {
     await this.#redis.zrem(this.#keys.userPlaces(user), client);
   }
 
-  /** Renews all leases of this worker and says that it lives: one pipeline, one round trip. */
+  /** Renews all leases of this worker and says that it lives: one batch, one round trip. */
   async pulse(
     pulses: readonly ClientPulse[],
     options: {
@@ -128,28 +130,39 @@ export class ClientStore {
       readonly vitals?: Readonly<Record<string, number>>;
     },
   ): Promise<void> {
-    const pipeline = this.#redis.pipeline();
-    pipeline.set(
-      this.#keys.heartbeat(this.#worker),
-      JSON.stringify({ ...options.vitals, at: options.now, clients: pulses.length }),
-      'PX',
-      options.heartbeatTtlMs,
+    const batch = new Batch(this.#redis);
+    const heartbeat = this.#keys.heartbeat(this.#worker);
+    const beat = JSON.stringify({ ...options.vitals, at: options.now, clients: pulses.length });
+    batch.add(heartbeat, (pipeline) => pipeline.set(heartbeat, beat, 'PX', options.heartbeatTtlMs));
+    const { workers, admittedClients } = this.#keys;
+    batch.add(workers, (pipeline) =>
+      pipeline
+        .zadd(workers, options.now, this.#worker)
+        .zremrangebyscore(workers, '-inf', options.now - WORKER_LISTED_MS)
+        .pexpire(workers, WORKER_LISTED_MS),
     );
-    pipeline.zadd(this.#keys.workers, options.now, this.#worker);
-    pipeline.zremrangebyscore(this.#keys.workers, '-inf', options.now - WORKER_LISTED_MS);
-    pipeline.pexpire(this.#keys.workers, WORKER_LISTED_MS);
     for (const pulse of pulses) {
       const keys = this.#keys.stream(pulse.stream);
-      pipeline.hset(keys.client(pulse.client), ...this.#pulseFields(pulse, options.now));
-      pipeline.pexpire(keys.client(pulse.client), this.#leaseMs);
-      pipeline.sadd(keys.clients, pulse.client);
-      pipeline.pexpire(keys.clients, this.#leaseMs);
-      if (options.limited) {
-        pipeline.zadd(this.#keys.admittedClients, options.now + this.#leaseMs, pulse.client);
-      }
+      const client = keys.client(pulse.client);
+      batch.add(client, (pipeline) =>
+        pipeline
+          .hset(client, ...this.#pulseFields(pulse, options.now))
+          .pexpire(client, this.#leaseMs)
+          .sadd(keys.clients, pulse.client)
+          .pexpire(keys.clients, this.#leaseMs),
+      );
+      if (!options.limited) continue;
+      const expiry = options.now + this.#leaseMs;
+      batch.add(admittedClients, (pipeline) =>
+        pipeline.zadd(admittedClients, expiry, pulse.client),
+      );
     }
-    if (options.limited) pipeline.pexpire(this.#keys.admittedClients, this.#leaseMs * 2);
-    await pipeline.exec();
+    if (options.limited) {
+      batch.add(admittedClients, (pipeline) =>
+        pipeline.pexpire(admittedClients, this.#leaseMs * 2),
+      );
+    }
+    await batch.run();
   }
 
   /** Tells whoever listens that a client plays. */
@@ -163,12 +176,13 @@ export class ClientStore {
     clients: readonly { stream: StreamId; client: ClientId }[],
   ): Promise<ClientId[]> {
     if (clients.length === 0) return [];
-    const pipeline = this.#redis.pipeline();
+    const batch = new Batch(this.#redis);
     for (const { stream, client } of clients) {
-      pipeline.exists(this.#keys.stream(stream).clientStop(client));
+      const stop = this.#keys.stream(stream).clientStop(client);
+      batch.add(stop, (pipeline) => pipeline.exists(stop));
     }
-    const answers = (await pipeline.exec()) ?? [];
-    return clients.filter((_, i) => answers[i]?.[1] === 1).map(({ client }) => client);
+    const answers = await batch.run();
+    return clients.filter((_, i) => answers[i] === 1).map(({ client }) => client);
   }
 
   /** Drops the clients of a stream whose lease ran out; resolves to how many. */
@@ -176,10 +190,12 @@ export class ClientStore {
     const keys = this.#keys.stream(stream);
     const clients = (await this.#redis.smembers(keys.clients)) as ClientId[];
     if (clients.length === 0) return 0;
-    const pipeline = this.#redis.pipeline();
-    for (const client of clients) pipeline.exists(keys.client(client));
-    const answers = (await pipeline.exec()) ?? [];
-    const gone = clients.filter((_, i) => answers[i]?.[1] === 0);
+    const batch = new Batch(this.#redis);
+    for (const client of clients) {
+      batch.add(keys.clients, (pipeline) => pipeline.exists(keys.client(client)));
+    }
+    const answers = await batch.run();
+    const gone = clients.filter((_, i) => answers[i] === 0);
     if (gone.length === 0) return 0;
     return (await this.#scripts.reap(
       [
@@ -193,11 +209,12 @@ export class ClientStore {
   }
 
   async forgetWorker(): Promise<void> {
-    await this.#redis
-      .pipeline()
-      .unlink(this.#keys.heartbeat(this.#worker))
-      .zrem(this.#keys.workers, this.#worker)
-      .exec();
+    const heartbeat = this.#keys.heartbeat(this.#worker);
+    const { workers } = this.#keys;
+    await new Batch(this.#redis)
+      .add(heartbeat, (pipeline) => pipeline.unlink(heartbeat))
+      .add(workers, (pipeline) => pipeline.zrem(workers, this.#worker))
+      .run();
   }
 
   #fixedFields(record: ClientRecord): (string | number)[] {

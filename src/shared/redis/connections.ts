@@ -1,7 +1,15 @@
-import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from '../config/settings.js';
 import { withDeadline } from '../deadline.js';
 import type { Logger } from '../log/logger.js';
+import {
+  makeClient,
+  onConnectionError,
+  onConnectionReady,
+  whenReady,
+  type ClientBehaviour,
+  type RedisClient,
+} from './client.js';
+import { explainRefusal } from './failures.js';
 
 /**
  * A worker's three connections. A lock renewal must not wait behind media (style 5.1.7), and a
@@ -9,10 +17,10 @@ import type { Logger } from '../log/logger.js';
  */
 export interface RedisConnections {
   /** Locks, leases, metadata: fails fast, so that nothing waits for ever. */
-  readonly control: Redis;
+  readonly control: RedisClient;
   /** Chunks in and out: fails fast, never queues media while Redis is away. */
-  readonly data: Redis;
-  readonly subscriber: Redis;
+  readonly data: RedisClient;
+  readonly subscriber: RedisClient;
   close(): Promise<void>;
 }
 
@@ -25,22 +33,34 @@ const MAX_RECONNECT_DELAY_MS = 250;
 const CONNECT_TIMEOUT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 500;
 
-type Behaviour = Required<Pick<RedisOptions, 'maxRetriesPerRequest'>> &
-  Pick<RedisOptions, 'enableOfflineQueue' | 'autoResendUnfulfilledCommands' | 'commandTimeout'>;
+const COMMON = {
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  retryStrategy: (attempt: number) =>
+    Math.min(25 * 2 ** Math.min(attempt, 6), MAX_RECONNECT_DELAY_MS),
+} as const;
 
 const FAIL_FAST = {
+  ...COMMON,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   // A command whose answer got lost must not run twice (style 5.1.4).
   autoResendUnfulfilledCommands: false,
-} as const;
+} as const satisfies ClientBehaviour;
+
+/** What it is to listen to waits for Redis. */
+const SUBSCRIBER = {
+  ...COMMON,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+} as const satisfies ClientBehaviour;
 
 export function openConnections(settings: RedisSettings, logger: Logger): RedisConnections {
-  const control = open(settings, { ...FAIL_FAST, commandTimeout: CONTROL_TIMEOUT_MS });
-  const data = open(settings, { ...FAIL_FAST, commandTimeout: DATA_TIMEOUT_MS });
-  const subscriber = open(settings, { maxRetriesPerRequest: null });
+  const control = makeClient(settings, { ...FAIL_FAST, commandTimeout: CONTROL_TIMEOUT_MS });
+  const data = makeClient(settings, { ...FAIL_FAST, commandTimeout: DATA_TIMEOUT_MS });
+  const subscriber = makeClient(settings, SUBSCRIBER);
   const all = { control, data, subscriber };
   for (const [name, redis] of Object.entries(all)) watch(redis, name, logger);
+  if (settings.sentinel !== null) moveAlong(control, subscriber);
   return {
     ...all,
     close: async () => {
@@ -49,25 +69,27 @@ export function openConnections(settings: RedisSettings, logger: Logger): RedisC
   };
 }
 
+/** Nothing is asked on a subscription, so a master that fell silent shows on the control only. */
+function moveAlong(control: RedisClient, subscriber: RedisClient): void {
+  control.on('ready', () => {
+    if (subscriber.status === 'ready') subscriber.disconnect(true);
+  });
+}
+
 /** One connection for a process that only looks after things: the primary. */
-export function openControl(settings: RedisSettings, logger: Logger): Redis {
-  const redis = open(settings, { ...FAIL_FAST, commandTimeout: CONTROL_TIMEOUT_MS });
+export function openControl(settings: RedisSettings, logger: Logger): RedisClient {
+  const redis = makeClient(settings, { ...FAIL_FAST, commandTimeout: CONTROL_TIMEOUT_MS });
   watch(redis, 'control', logger);
   return redis;
 }
 
 /** Resolves when the connection can be used; rejects after `ms`. */
-export async function untilReady(redis: Redis, ms: number): Promise<void> {
-  if (redis.status === 'ready') return;
-  await withDeadline(
-    new Promise<void>((resolve) => redis.once('ready', resolve)),
-    ms,
-    'the connection to Redis',
-  );
+export async function untilReady(redis: RedisClient, ms: number): Promise<void> {
+  await withDeadline(whenReady(redis), ms, 'the connection to Redis');
 }
 
 /** `quit` waits for queued commands; with Redis gone only `disconnect` ends (style 5.1.11). */
-export async function closeConnection(redis: Redis): Promise<void> {
+export async function closeConnection(redis: RedisClient): Promise<void> {
   try {
     if (redis.status === 'ready') await withDeadline(redis.quit(), CLOSE_TIMEOUT_MS, 'QUIT');
   } catch {
@@ -78,30 +100,18 @@ export async function closeConnection(redis: Redis): Promise<void> {
   }
 }
 
-function open(settings: RedisSettings, behaviour: Behaviour): Redis {
-  const common = {
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: (attempt: number) =>
-      Math.min(25 * 2 ** Math.min(attempt, 6), MAX_RECONNECT_DELAY_MS),
-    ...behaviour,
-  };
-  if (settings.url === null) {
-    return new Redis({ ...common, host: settings.host, port: settings.port, db: settings.db });
-  }
-  const socket = /^unix:\/\/(.+)$/.exec(settings.url)?.[1];
-  return socket === undefined
-    ? new Redis(settings.url, common)
-    : new Redis({ ...common, path: socket, db: settings.db });
-}
-
-function watch(redis: Redis, name: string, logger: Logger): void {
-  let away = false;
-  redis.on('error', (error: Error) => {
-    if (!away) logger.warn('Redis is away', { connection: name, error });
-    away = true;
+/** Says once what is wrong, and once that it is over. */
+function watch(redis: RedisClient, name: string, logger: Logger): void {
+  let said: string | null = null;
+  onConnectionError(redis, (error) => {
+    const explanation = explainRefusal(error);
+    const message = explanation ?? 'Redis is away';
+    if (message === said) return;
+    said = message;
+    logger[explanation === null ? 'warn' : 'error'](message, { connection: name, error });
   });
-  redis.on('ready', () => {
-    if (away) logger.info('Redis is back', { connection: name });
-    away = false;
+  onConnectionReady(redis, () => {
+    if (said !== null) logger.info('Redis is back', { connection: name });
+    said = null;
   });
 }

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { systemClock, type Clock } from '../clock.js';
 import type { WorkerId } from '../ids.js';
 import type {
@@ -13,6 +12,7 @@ import type {
   ReserveResult,
   SyncResult,
 } from './engine-records.js';
+import type { RedisClient } from './client.js';
 import type { EngineKeys } from './keys.js';
 import { defineScript, type Script } from './scripts.js';
 
@@ -21,13 +21,13 @@ const SILENT_MS = 10_000;
 
 /** The registry, the reservations and the health of the engines, in Redis. */
 export class RedisEngineStore implements EngineStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: EngineKeys;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #scripts: ReturnType<typeof loadScripts>;
 
   /** `clock`: the time of Redis, by which reservations run out. */
-  constructor(redis: Redis, keys: EngineKeys, clock: Pick<Clock, 'now'> = systemClock) {
+  constructor(redis: RedisClient, keys: EngineKeys, clock: Pick<Clock, 'now'> = systemClock) {
     this.#redis = redis;
     this.#keys = keys;
     this.#clock = clock;
@@ -159,7 +159,7 @@ export class RedisEngineStore implements EngineStore {
 }
 
 function loadScripts(
-  redis: Redis,
+  redis: RedisClient,
 ): Record<
   | 'reserve'
   | 'renew'

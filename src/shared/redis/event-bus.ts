@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { onConnectionChange, type RedisClient } from './client.js';
 
 export interface ChannelHandlers {
   readonly onMessage: (text: string) => void;
@@ -11,15 +11,15 @@ export interface ChannelHandlers {
  * by itself, but what was published meanwhile is lost (style 5.1.1), so every handler is told.
  */
 export class EventBus {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #channels = new Map<string, Set<ChannelHandlers>>();
 
-  constructor(subscriber: Redis) {
+  constructor(subscriber: RedisClient) {
     this.#redis = subscriber;
     this.#redis.on('message', (channel: string, text: string) => {
       for (const handlers of this.#channels.get(channel) ?? []) handlers.onMessage(text);
     });
-    this.#redis.on('ready', () => {
+    onConnectionChange(subscriber, () => {
       for (const set of this.#channels.values()) for (const handlers of set) handlers.onResync();
     });
   }

@@ -1,7 +1,14 @@
-import { Redis } from 'ioredis';
 import type { RedisSettings } from '../config/settings.js';
 import { withDeadline } from '../deadline.js';
 import type { OpsRedis } from '../inspect/inspect-redis.js';
+import {
+  connect,
+  makeClient,
+  masters,
+  onConnectionError,
+  type ClientBehaviour,
+  type RedisClient,
+} from './client.js';
 import { closeConnection } from './connections.js';
 import { defineScript } from './scripts.js';
 
@@ -20,15 +27,28 @@ const DISCONNECT_TIMEOUT_MS = 200;
 /** ms; life of `last_client_disconnect_time`, longer than any sensible grace period. */
 const LAST_DISCONNECT_TTL_MS = 60_000;
 
+/** Keys per SCAN step: few round trips, and no step that others would feel. */
+const SCAN_COUNT = 500;
+
+const BEHAVIOUR = {
+  lazyConnect: true,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+  maxRetriesPerRequest: 0,
+  enableOfflineQueue: false,
+  retryStrategy: () => null,
+} as const satisfies ClientBehaviour;
+
 /** Connects once, without retries; rejects when Redis is away. */
 export async function openOpsConnection(settings: RedisSettings): Promise<OpsConnection> {
-  const redis = makeClient(settings);
+  const redis = makeClient(settings, BEHAVIOUR);
   let cause: unknown;
-  redis.on('error', (error: Error) => {
+  onConnectionError(redis, (error) => {
     cause ??= error;
   });
   try {
-    await withDeadline(redis.connect(), CONNECT_TIMEOUT_MS, 'the connection to Redis');
+    await withDeadline(connect(redis), CONNECT_TIMEOUT_MS, 'the connection to Redis');
   } catch (error) {
     // On a socket that is gone already, `disconnect` keeps the process alive for its own timeout.
     if (redis.status !== 'end') redis.disconnect();
@@ -37,27 +57,8 @@ export async function openOpsConnection(settings: RedisSettings): Promise<OpsCon
   return { redis: opsRedis(redis), close: () => closeConnection(redis) };
 }
 
-function makeClient(settings: RedisSettings): Redis {
-  const options = {
-    lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    maxRetriesPerRequest: 0,
-    enableOfflineQueue: false,
-    retryStrategy: () => null,
-  };
-  if (settings.url === null) {
-    return new Redis({ ...options, host: settings.host, port: settings.port, db: settings.db });
-  }
-  const socket = /^unix:\/\/(.+)$/.exec(settings.url)?.[1];
-  return socket === undefined
-    ? new Redis(settings.url, options)
-    : new Redis({ ...options, path: socket, db: settings.db });
-}
-
 /** The commands of cleaning on a connection that is open. */
-export function opsRedis(redis: Redis): OpsRedis {
+export function opsRedis(redis: RedisClient): OpsRedis {
   const purge = defineScript(redis, 'purgeStream-2');
   const leave = defineScript(redis, 'leaveStream-5');
   return {
@@ -74,7 +75,7 @@ export function opsRedis(redis: Redis): OpsRedis {
     del: (key) => redis.del(key),
     sadd: (key, member) => redis.sadd(key, member),
     srem: (key, member) => redis.srem(key, member),
-    scan: (cursor, match, pattern, count, hint) => redis.scan(cursor, match, pattern, count, hint),
+    scanAll: (pattern) => scanAll(redis, pattern),
     purgeStream: async (owner, clients, keys) => {
       const removed = Number(await purge([owner, clients, ...keys], []));
       return removed === -1 ? null : removed;
@@ -87,4 +88,18 @@ export function opsRedis(redis: Redis): OpsRedis {
       return left !== -1;
     },
   };
+}
+
+/** Of every master: in a Cluster each knows its own keys only. */
+async function scanAll(redis: RedisClient, pattern: string): Promise<string[]> {
+  const names = new Set<string>();
+  for (const server of masters(redis)) {
+    let cursor = '0';
+    do {
+      const [next, page] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+      for (const name of page) names.add(name);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+  return [...names];
 }

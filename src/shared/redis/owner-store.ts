@@ -1,7 +1,8 @@
-import type { Redis } from 'ioredis';
 import type { ClientId, KeyType, StreamId, WorkerId } from '../ids.js';
 import { STORY_LENGTH, type StoryEntry } from '../inspect/story.js';
 import { RING_SHARE } from '../ring-memory.js';
+import { Batch } from './batch.js';
+import type { RedisClient } from './client.js';
 import type { StreamEvent } from './events.js';
 import type { Keys } from './keys.js';
 import { defineScript, type Script, type ScriptArg } from './scripts.js';
@@ -58,7 +59,7 @@ export interface LockTimes {
 
 /** Lock, term and metadata of streams: everything only their owner writes. */
 export class OwnerStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #worker: WorkerId;
   readonly #times: LockTimes;
@@ -77,7 +78,7 @@ export class OwnerStore {
     Script
   >;
 
-  constructor(options: { redis: Redis; keys: Keys; worker: WorkerId; times: LockTimes }) {
+  constructor(options: { redis: RedisClient; keys: Keys; worker: WorkerId; times: LockTimes }) {
     this.#redis = options.redis;
     this.#keys = options.keys;
     this.#worker = options.worker;
@@ -255,15 +256,9 @@ export class OwnerStore {
   /** What a follower looks at when no notice came: one round trip. */
   async readOwner(stream: StreamId): Promise<{ owner: string | null; life: string | null }> {
     const keys = this.#keys.stream(stream);
-    const results = await this.#redis
-      .pipeline()
-      .get(keys.owner)
-      .hget(keys.metadata, 'init_time')
-      .exec();
-    const [owner, life] = (results ?? []).map(([error, value]) => {
-      if (error) throw error;
-      return value as string | null;
-    });
+    const [owner, life] = (await new Batch(this.#redis)
+      .add(keys.owner, (pipeline) => pipeline.get(keys.owner).hget(keys.metadata, 'init_time'))
+      .run()) as (string | null)[];
     return { owner: owner ?? null, life: life ?? null };
   }
 
@@ -274,25 +269,31 @@ export class OwnerStore {
   /** Lists the stream among the running ones (Redis may have come back empty), marks the time. */
   async announce(stream: StreamId, now: number): Promise<void> {
     const keys = this.#keys.stream(stream);
-    await this.#redis
-      .pipeline()
-      .sadd(this.#keys.streams, stream)
-      .set(keys.connectionAttempt, now, 'PX', this.#times.keepMs)
-      .set(keys.activity, now, 'PX', this.#times.keepMs)
-      .exec();
+    const { keepMs } = this.#times;
+    await new Batch(this.#redis)
+      .add(this.#keys.streams, (pipeline) => pipeline.sadd(this.#keys.streams, stream))
+      .add(keys.activity, (pipeline) =>
+        pipeline
+          .set(keys.connectionAttempt, now, 'PX', keepMs)
+          .set(keys.activity, now, 'PX', keepMs),
+      )
+      .run();
   }
 
   /** Takes the stream off the list and remembers how it ended. */
   async remember(stream: StreamId, entry: string): Promise<void> {
-    await this.#redis
-      .pipeline()
-      .srem(this.#keys.streams, stream)
-      .zrem(this.#keys.admittedStreams, stream)
-      .hdel(this.#keys.admittedBytes, stream)
-      .lpush(this.#keys.history, entry)
-      .ltrim(this.#keys.history, 0, HISTORY_LENGTH - 1)
-      .pexpire(this.#keys.history, HISTORY_LIFE_MS)
-      .exec();
+    const { streams, admittedStreams, admittedBytes, history } = this.#keys;
+    await new Batch(this.#redis)
+      .add(streams, (pipeline) => pipeline.srem(streams, stream))
+      .add(admittedStreams, (pipeline) => pipeline.zrem(admittedStreams, stream))
+      .add(admittedBytes, (pipeline) => pipeline.hdel(admittedBytes, stream))
+      .add(history, (pipeline) =>
+        pipeline
+          .lpush(history, entry)
+          .ltrim(history, 0, HISTORY_LENGTH - 1)
+          .pexpire(history, HISTORY_LIFE_MS),
+      )
+      .run();
   }
 
   /** Streams that are listed as running; some may be over. */

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { ClientId, StreamId, WorkerId } from '../ids.js';
+import type { RedisClient } from './client.js';
 import type { StreamEvent } from './events.js';
 import type { Keys, StreamKeys } from './keys.js';
 import { defineScript, type Script } from './scripts.js';
@@ -9,13 +9,13 @@ const LAST_LEAVE_MS = 60_000;
 
 /** Frees what a dead worker held, at once: its locks, its engine slots, its sign of life. */
 export class RedisReaper {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #yieldLock: Script;
   readonly #releaseSlots: Script;
   readonly #leave: Script;
 
-  constructor(redis: Redis, keys: Keys) {
+  constructor(redis: RedisClient, keys: Keys) {
     this.#redis = redis;
     this.#keys = keys;
     this.#yieldLock = defineScript(redis, 'yieldOwner-2');

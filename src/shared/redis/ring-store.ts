@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis';
 import type { StreamId, WorkerId } from '../ids.js';
+import { Batch } from './batch.js';
 import { defineBulkScript } from './bulk-script.js';
+import type { RedisClient } from './client.js';
 import type { Keys, StreamKeys } from './keys.js';
 import type { Script, ScriptArg } from './scripts.js';
 
@@ -40,7 +41,7 @@ const TABLES_FIELD = 'tables:';
 
 /** The ring in Redis: fenced appends of the owner, reads of the followers. */
 export class RingStore {
-  readonly #data: Redis;
+  readonly #data: RedisClient;
   readonly #keys: Keys;
   readonly #worker: WorkerId;
   readonly #chunkLifeMs: number;
@@ -48,7 +49,7 @@ export class RingStore {
   readonly #append: Script;
 
   constructor(options: {
-    data: Redis;
+    data: RedisClient;
     keys: Keys;
     worker: WorkerId;
     chunkLifeMs: number;
@@ -94,26 +95,21 @@ export class RingStore {
   async discard(stream: StreamId, indices: readonly number[]): Promise<void> {
     if (indices.length === 0) return;
     const keys = this.#keys.stream(stream);
-    await this.#data
-      .pipeline()
-      .unlink(...indices.map((index) => keys.chunk(index)))
-      .hdel(keys.marks, ...indices.map(String))
-      .exec();
+    await new Batch(this.#data)
+      .add(keys.marks, (pipeline) =>
+        pipeline
+          .unlink(...indices.map((index) => keys.chunk(index)))
+          .hdel(keys.marks, ...indices.map(String)),
+      )
+      .run();
   }
 
   /** Everything that a worker must know to follow: one round trip. */
   async snapshot(stream: StreamId): Promise<RingSnapshot> {
     const keys = this.#keys.stream(stream);
-    const results = await this.#data
-      .pipeline()
-      .get(keys.index)
-      .get(keys.owner)
-      .hgetall(keys.marks)
-      .exec();
-    const [head, owner, fields] = (results ?? []).map(([error, value]) => {
-      if (error) throw error;
-      return value;
-    }) as [string | null, string | null, Record<string, string>];
+    const [head, owner, fields] = (await new Batch(this.#data)
+      .add(keys.index, (pipeline) => pipeline.get(keys.index).get(keys.owner).hgetall(keys.marks))
+      .run()) as [string | null, string | null, Record<string, string>];
     return { head: Number(head ?? 0), owner, ...splitMarks(fields) };
   }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './client.js';
 
 /** What a script takes and gives on the wire; the typed stores give it meaning. */
 export type ScriptArg = string | number | Buffer;
@@ -18,7 +18,7 @@ export function readScript(file: string): { readonly lua: string; readonly fixed
  * Loads `lua/<file>.lua` as a command of this connection (EVALSHA, with EVAL where it is not yet
  * known). The number in the file's name is the number of fixed keys; more may follow them.
  */
-export function defineScript(redis: Redis, file: string): Script {
+export function defineScript(redis: RedisClient, file: string): Script {
   const name = `ace_${file.replace(/-\d+$/, '')}`;
   const { lua, fixedKeys } = readScript(file);
   redis.defineCommand(name, { lua });

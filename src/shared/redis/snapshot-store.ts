@@ -1,4 +1,3 @@
-import type { ChainableCommander, Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { parseStreamId, type ClientId, type StreamId, type WorkerId } from '../ids.js';
 import {
@@ -13,6 +12,8 @@ import {
   type Snapshot,
   type WorkerView,
 } from '../inspect/live-view.js';
+import { Batch } from './batch.js';
+import { masters, type RedisClient } from './client.js';
 import type { Keys } from './keys.js';
 
 export interface SnapshotOptions {
@@ -28,7 +29,8 @@ interface Names {
   readonly streams: StreamId[];
   readonly workers: WorkerId[];
   readonly history: string[];
-  readonly info: string;
+  /** One per server. */
+  readonly infos: readonly string[];
 }
 
 interface StreamRow {
@@ -39,11 +41,15 @@ interface StreamRow {
 
 /** Reads everything that runs, in three round trips whatever there is; never SCANs. */
 export class SnapshotStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #clock: Clock;
 
-  constructor(options: { readonly redis: Redis; readonly keys: Keys; readonly clock: Clock }) {
+  constructor(options: {
+    readonly redis: RedisClient;
+    readonly keys: Keys;
+    readonly clock: Clock;
+  }) {
     this.#redis = options.redis;
     this.#keys = options.keys;
     this.#clock = options.clock;
@@ -58,7 +64,7 @@ export class SnapshotStore {
     const clients = options.clients ? await this.#clients(rows) : null;
     return {
       at: this.#clock.now(),
-      redis: redisView(names.info, latencyMs),
+      redis: redisView(names.infos, latencyMs),
       streams: rows.flatMap(({ view }) => view ?? []).sort(byStart),
       ended: names.history.flatMap((entry) => liveEnded(entry) ?? []),
       workers,
@@ -67,39 +73,39 @@ export class SnapshotStore {
   }
 
   async #names(): Promise<Names> {
-    const pipeline = this.#redis
-      .pipeline()
-      .smembers(this.#keys.streams)
-      .zrange(this.#keys.workers, '0', '-1')
-      .lrange(this.#keys.history, 0, ENDED_SHOWN - 1)
-      .info();
-    const [streams, workers, history, info] = (await run(pipeline)) as [
-      string[],
-      WorkerId[],
-      string[],
-      string,
-    ];
+    const keys = this.#keys;
+    const [answers, infos] = await Promise.all([
+      new Batch(this.#redis)
+        .add(keys.streams, (pipeline) => pipeline.smembers(keys.streams))
+        .add(keys.workers, (pipeline) => pipeline.zrange(keys.workers, '0', '-1'))
+        .add(keys.history, (pipeline) => pipeline.lrange(keys.history, 0, ENDED_SHOWN - 1))
+        .run(),
+      Promise.all(masters(this.#redis).map((server) => server.info())),
+    ]);
+    const [streams, workers, history] = answers as [string[], WorkerId[], string[]];
     return {
       streams: streams.map(parseStreamId).filter((id) => id !== null),
       workers,
       history,
-      info,
+      infos,
     };
   }
 
   async #streams({ streams }: Names): Promise<StreamRow[]> {
-    const pipeline = this.#redis.pipeline();
+    const batch = new Batch(this.#redis);
     for (const id of streams) {
       const keys = this.#keys.stream(id);
-      pipeline
-        .hgetall(keys.metadata)
-        .get(keys.owner)
-        .smembers(keys.clients)
-        .get(keys.index)
-        .exists(keys.stopping)
-        .lrange(keys.story, -STORY_SHOWN, -1);
+      batch.add(keys.metadata, (pipeline) =>
+        pipeline
+          .hgetall(keys.metadata)
+          .get(keys.owner)
+          .smembers(keys.clients)
+          .get(keys.index)
+          .exists(keys.stopping)
+          .lrange(keys.story, -STORY_SHOWN, -1),
+      );
     }
-    const answers = await run(pipeline);
+    const answers = await batch.run();
     return streams.map((stream, at) => {
       const [metadata, owner, clients, head, stopping, story] = answers.slice(at * 6) as [
         Record<string, string>,
@@ -123,8 +129,12 @@ export class SnapshotStore {
   }
 
   async #workers({ workers }: Names): Promise<WorkerView[]> {
-    if (workers.length === 0) return [];
-    const beats = await this.#redis.mget(workers.map((worker) => this.#keys.heartbeat(worker)));
+    const batch = new Batch(this.#redis);
+    for (const worker of workers) {
+      const heartbeat = this.#keys.heartbeat(worker);
+      batch.add(heartbeat, (pipeline) => pipeline.get(heartbeat));
+    }
+    const beats = (await batch.run()) as (string | null)[];
     return workers
       .flatMap((worker, at) => {
         const beat = beats[at];
@@ -137,11 +147,12 @@ export class SnapshotStore {
     const wanted = rows
       .flatMap(({ stream, clients }) => clients.map((client) => ({ stream, client })))
       .slice(0, MAX_LIVE_CLIENTS);
-    const pipeline = this.#redis.pipeline();
+    const batch = new Batch(this.#redis);
     for (const { stream, client } of wanted) {
-      pipeline.hgetall(this.#keys.stream(stream).client(client));
+      const record = this.#keys.stream(stream).client(client);
+      batch.add(record, (pipeline) => pipeline.hgetall(record));
     }
-    const records = (await run(pipeline)) as Record<string, string>[];
+    const records = (await batch.run()) as Record<string, string>[];
     return wanted
       .flatMap(({ stream, client }, at) => {
         const record = records[at] ?? {};
@@ -150,15 +161,6 @@ export class SnapshotStore {
       })
       .sort((a, b) => (a.connected_at ?? 0) - (b.connected_at ?? 0));
   }
-}
-
-async function run(pipeline: ChainableCommander): Promise<unknown[]> {
-  if (pipeline.length === 0) return [];
-  const results = (await pipeline.exec()) ?? [];
-  return results.map(([error, value]) => {
-    if (error) throw error;
-    return value;
-  });
 }
 
 function byStart(a: LiveStream, b: LiveStream): number {

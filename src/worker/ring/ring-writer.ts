@@ -143,6 +143,9 @@ export class RingWriter {
       case RedisFailure.Away:
         this.detach('Redis is away');
         break;
+      case RedisFailure.Refused:
+        this.detach('Redis refuses this proxy');
+        break;
       case RedisFailure.Full:
         this.#shed(chunk.bytes.length);
         break;

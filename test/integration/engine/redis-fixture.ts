@@ -4,6 +4,7 @@ import { closeConnection, openControl, untilReady } from '../../../src/shared/re
 import { RedisEngineStore } from '../../../src/shared/redis/engine-store.js';
 import type { EngineRecord } from '../../../src/shared/redis/engine-records.js';
 import { makeKeys } from '../../../src/shared/redis/keys.js';
+import { redisSettings } from '../../helpers/redis-settings.js';
 import { startRedis, type TestRedis } from '../../helpers/redis-server.js';
 
 export const keys = makeKeys({ hashTags: false }).engines;
@@ -18,18 +19,8 @@ export interface StoreFixture {
 
 export async function openStore(): Promise<StoreFixture> {
   const server = await startRedis();
-  const redis = openControl(
-    {
-      url: server.url,
-      host: '',
-      port: 0,
-      db: 0,
-      given: true,
-      embedded: 'never',
-      hashTags: false,
-    },
-    silentLogger,
-  );
+  const settings = redisSettings({ url: server.url, given: true, embedded: 'never' });
+  const redis = openControl(settings, silentLogger) as Redis;
   await untilReady(redis, 5_000);
   return {
     server,

@@ -10,6 +10,7 @@ import type { ConfigFault } from '../../../src/shared/config/config-error.js';
 import { loadSettings } from '../../../src/shared/config/load.js';
 import type { Environment } from '../../../src/shared/config/load.js';
 import { fileKey, VARIABLE_NAMES, VARIABLES } from '../../../src/shared/config/schema.js';
+import { redisSettings } from '../../helpers/redis-settings.js';
 
 describe('loadSettings', () => {
   let configDir: string;
@@ -61,15 +62,7 @@ describe('loadSettings', () => {
       trustedProxies: [],
       log: { level: 'info', format: 'json' },
     });
-    expect(settings.redis).to.deep.equal({
-      url: null,
-      host: 'localhost',
-      port: 6379,
-      db: 0,
-      given: false,
-      embedded: 'auto',
-      hashTags: false,
-    });
+    expect(settings.redis).to.deep.equal(redisSettings());
   });
 
   it('takes every default written out as a value', () => {
@@ -232,6 +225,14 @@ describe('loadSettings', () => {
       ['PROXY_BUFFER_MAX_BYTES', { PROXY_BUFFER_MAX_BYTES: '1061072' }],
       ['REDIS_EMBEDDED', { REDIS_EMBEDDED: 'always', REDIS_URL: 'redis://a' }],
       ['REDIS_EMBEDDED', { REDIS_EMBEDDED: 'always', REDIS_HOST: 'redis' }],
+      ['REDIS_URL', { REDIS_URL: 'redis://a', REDIS_SENTINELS: 'a:1', REDIS_SENTINEL_NAME: 'm' }],
+      ['REDIS_CLUSTER', { REDIS_CLUSTER: 'a:1,b:1' }],
+      ['REDIS_CLUSTER', { REDIS_CLUSTER: 'a:1', PROXY_REDIS_HASH_TAGS: 'true', REDIS_DB: '1' }],
+      ['REDIS_SENTINELS', { REDIS_SENTINELS: 'a:1' }],
+      ['REDIS_SENTINELS', { REDIS_SENTINEL_NAME: 'm' }],
+      ['REDIS_USERNAME', { REDIS_USERNAME: 'u' }],
+      ['REDIS_SENTINEL_USERNAME', { REDIS_SENTINEL_USERNAME: 'u' }],
+      ['REDIS_TLS', { REDIS_TLS: 'true', REDIS_URL: 'redis://a' }],
     ];
     for (const [name, env] of cases) {
       expect(
@@ -239,6 +240,37 @@ describe('loadSettings', () => {
         JSON.stringify(env),
       ).to.deep.equal([name]);
     }
+  });
+
+  it('reads Sentinels, a Cluster and TLS, and refuses what is not written exactly so', () => {
+    const sentinel = load({
+      ...{ REDIS_SENTINELS: 'a:1, [::1]:2', REDIS_SENTINEL_NAME: 'm' },
+      ...{ REDIS_PASSWORD: 'p w', REDIS_SENTINEL_PASSWORD: 's', REDIS_TLS: 'true' },
+    }).settings.redis;
+    expect(sentinel).to.deep.include({
+      ...{ given: true, password: 'p w' },
+      tls: { enabled: true, ca: null, cert: null, key: null },
+      sentinel: {
+        addresses: [
+          { host: 'a', port: 1 },
+          { host: '::1', port: 2 },
+        ],
+        ...{ name: 'm', username: null, password: 's' },
+      },
+    });
+    const cluster = load({ REDIS_CLUSTER: 'a:1', PROXY_REDIS_HASH_TAGS: 'true' }).settings.redis;
+    expect(cluster).to.deep.include({ given: true, cluster: [{ host: 'a', port: 1 }] });
+    expect(load({ REDIS_URL: 'rediss://a' }).settings.redis.tls.enabled).to.be.true;
+    for (const bad of ['', 'a', 'a:0', 'a:1,', 'a:1,a:1', '::1:1', 'a:1 b:2', 'redis://a:1']) {
+      const env = { REDIS_CLUSTER: bad, PROXY_REDIS_HASH_TAGS: 'true' };
+      expect(faults(env)[0]?.name, bad).to.equal('REDIS_CLUSTER');
+    }
+    file('no.pem', 'no certificate');
+    for (const path of [join(configDir, 'no.pem'), join(configDir, 'absent.pem'), configDir]) {
+      const env = { REDIS_URL: 'rediss://a', REDIS_TLS_CA: path };
+      expect(faults(env)[0]?.message, path).to.match(/^must be the path of a PEM file/);
+    }
+    expect(failure({ REDIS_PASSWORD: 'x\ny' }).message).to.not.include('x\\x0ay');
   });
 
   it('knows whether a Redis was named, in the environment or in a file', () => {
@@ -250,7 +282,7 @@ describe('loadSettings', () => {
   });
 
   it('warns of credentials that nobody reads', () => {
-    expect(load({ REDIS_PASSWORD: 'x' }).warnings[0]).to.include('REDIS_PASSWORD');
+    expect(load({ REDIS_PASS: 'x' }).warnings[0]).to.include('REDIS_PASSWORD');
   });
 
   it('logs for people on a terminal, unless told otherwise', () => {

@@ -9,19 +9,9 @@ import { testSettings } from '../../helpers/settings.js';
 import { chooseRedis, needsProbe } from '../../../src/primary/redis-probe.js';
 import type { ProbeAnswer } from '../../../src/primary/redis-probe.js';
 import type { RedisSettings } from '../../../src/shared/config/settings.js';
+import { redisSettings } from '../../helpers/redis-settings.js';
 
 const GIB = 2 ** 30;
-
-const settings = (changed: Partial<RedisSettings>): RedisSettings => ({
-  url: null,
-  host: 'localhost',
-  port: 6379,
-  db: 0,
-  given: false,
-  embedded: 'auto',
-  hashTags: false,
-  ...changed,
-});
 
 describe('chooseRedis', () => {
   const cases: readonly (readonly [Partial<RedisSettings>, ProbeAnswer | null, boolean])[] = [
@@ -37,19 +27,19 @@ describe('chooseRedis', () => {
   for (const [changed, answer, embed] of cases) {
     const what = `${JSON.stringify(changed)} and the answer ${String(answer)}`;
     it(`${embed ? 'embeds' : 'does not embed'} with ${what}`, () => {
-      expect(chooseRedis(settings(changed), answer).embed).to.equal(embed);
+      expect(chooseRedis(redisSettings(changed), answer).embed).to.equal(embed);
     });
   }
 
   it('asks who is there only when it matters', () => {
-    expect(needsProbe(settings({}))).to.be.true;
-    expect(needsProbe(settings({ given: true }))).to.be.false;
-    expect(needsProbe(settings({ embedded: 'never' }))).to.be.false;
-    expect(needsProbe(settings({ embedded: 'always' }))).to.be.false;
+    expect(needsProbe(redisSettings({}))).to.be.true;
+    expect(needsProbe(redisSettings({ given: true }))).to.be.false;
+    expect(needsProbe(redisSettings({ embedded: 'never' }))).to.be.false;
+    expect(needsProbe(redisSettings({ embedded: 'always' }))).to.be.false;
   });
 
   it('says why, and which port the operator would try', () => {
-    const choice = chooseRedis(settings({ port: 7000 }), 'nothing');
+    const choice = chooseRedis(redisSettings({ port: 7000 }), 'nothing');
     expect(choice).to.deep.include({ embed: true, preferredPort: 7000 });
     expect(choice.embed && choice.why).to.include('nothing answers on localhost:7000');
   });
