@@ -99,7 +99,8 @@ describe('A Redis Cluster', () => {
     expect(body).to.have.length(streams.length);
 
     const listed = await runScript('streams.mjs', ['--json'], env);
-    expect(JSON.parse(listed.stdout), listed.stderr).to.have.length(streams.length);
+    expect(listed.code, listed.stderr).to.equal(0);
+    expect(JSON.parse(listed.stdout)).to.have.length(streams.length);
     const stopped = await runScript('stop-stream.mjs', [CHANNEL], env);
     expect(stopped.stdout.trim(), stopped.stderr).to.equal('stopped');
 

@@ -150,9 +150,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     const { port } = await tree.line('listening on', 15_000);
     const workers = options.workers ?? 2;
     await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
-    const look =
-      options.look ??
-      new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
+    const look = lookInto(redis, options);
     look.on('error', () => undefined);
     const address = place?.address ?? '127.0.0.1';
     return new Proxy({ tree, redis, look, port: Number(port), address, ownsRedis: !options.redis });
@@ -161,4 +159,8 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     if (!options.redis) await redis.stop();
     throw error;
   }
+}
+
+function lookInto(redis: TestRedis, { look }: ProxyOptions): Redis {
+  return look ?? new Redis(redis.url, { retryStrategy: () => 100, maxRetriesPerRequest: null });
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings, RedisTlsSettings } from '../config/settings.js';
+import { withDeadline } from '../deadline.js';
 
 /** One Redis, the master that Sentinels name, or a Cluster: the stores do not tell them apart. */
 export type RedisClient = Redis | Cluster;
@@ -29,6 +31,7 @@ export interface ClientBehaviour {
  */
 const SLOTS_REFRESH_MS = 2_000;
 const SLOTS_TIMEOUT_MS = 1_000;
+const READY_POLL_MS = 5;
 const MAX_LOADING_RETRY_MS = 250;
 const SENTINEL_TIMEOUT_MS = 1_000;
 /** ms; above every command's own deadline. */
@@ -57,19 +60,23 @@ export function makeClient(settings: RedisSettings, behaviour: ClientBehaviour):
     : new Redis({ ...options, path: socket, db });
 }
 
-/** Resolves when every server can be used; a Cluster is ready when it knows who its nodes are. */
-export async function whenReady(redis: RedisClient): Promise<void> {
-  if (redis.status !== 'ready') await new Promise<void>((resolve) => redis.once('ready', resolve));
-  const waiting = masters(redis).filter(({ status }) => status !== 'ready');
-  await Promise.all(
-    waiting.map((node) => new Promise<void>((resolve) => node.once('ready', resolve))),
-  );
+/**
+ * Resolves when every server can be used; rejects after `ms`. A Cluster is ready when it knows who its
+ * nodes are, and then replaces the connections it began with: so this looks again and again.
+ */
+export async function whenReady(redis: RedisClient, ms: number): Promise<void> {
+  const until = performance.now() + ms;
+  const ready = ({ status }: { status: string }): boolean => status === 'ready';
+  while (!ready(redis) || !masters(redis).every(ready)) {
+    if (performance.now() > until) throw new Error(`Redis did not finish within ${String(ms)} ms`);
+    await delay(READY_POLL_MS);
+  }
 }
 
 /** Connects a client that was made lazily. Rejects where there is nothing to wait for. */
-export async function connect(redis: RedisClient): Promise<void> {
-  await redis.connect();
-  await whenReady(redis);
+export async function connect(redis: RedisClient, ms: number): Promise<void> {
+  await withDeadline(redis.connect(), ms, 'the connection to Redis');
+  await whenReady(redis, ms);
 }
 
 /** The servers to ask where each of them has to be asked: one, or every master. */
@@ -132,10 +139,15 @@ function makeCluster(settings: RedisSettings, behaviour: ClientBehaviour): Clust
       ...(settings.tls.enabled && { dnsLookup: (host, done) => done(null, host) }),
     },
   );
-  // Otherwise the first command connects, and those that come meanwhile fail.
-  cluster.on('+node', (node: Redis) => {
-    if (node.status === 'wait') node.connect().catch(toldAsNodeError);
-  });
+  // Otherwise the first command connects, and those that come meanwhile fail. Not before the Cluster is
+  // ready: its own first question would be one of them.
+  const connectNode = (node: Redis): void => {
+    if (cluster.status === 'ready' && node.status === 'wait') {
+      node.connect().catch(toldAsNodeError);
+    }
+  };
+  cluster.on('ready', () => cluster.nodes().forEach(connectNode));
+  cluster.on('+node', connectNode);
   return cluster;
 }
 

@@ -85,7 +85,7 @@ export function openControl(settings: RedisSettings, logger: Logger): RedisClien
 
 /** Resolves when the connection can be used; rejects after `ms`. */
 export async function untilReady(redis: RedisClient, ms: number): Promise<void> {
-  await withDeadline(whenReady(redis), ms, 'the connection to Redis');
+  await whenReady(redis, ms);
 }
 
 /** `quit` waits for queued commands; with Redis gone only `disconnect` ends (style 5.1.11). */

@@ -44,7 +44,7 @@ export async function examineRedis(settings: RedisSettings, logger: Logger): Pro
   try {
     redis = makeClient(settings, BEHAVIOUR);
     onConnectionError(redis, (error) => told.push(error));
-    await withDeadline(connect(redis), EXAMINATION_MS, 'the connection to Redis');
+    await connect(redis, EXAMINATION_MS);
     await withDeadline(look(redis, settings, logger), EXAMINATION_MS, 'a look at Redis');
   } catch (error) {
     if (error instanceof RedisRefused) throw error;

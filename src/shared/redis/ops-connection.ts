@@ -1,5 +1,4 @@
 import type { RedisSettings } from '../config/settings.js';
-import { withDeadline } from '../deadline.js';
 import type { OpsRedis } from '../inspect/inspect-redis.js';
 import {
   connect,
@@ -48,7 +47,7 @@ export async function openOpsConnection(settings: RedisSettings): Promise<OpsCon
     cause ??= error;
   });
   try {
-    await withDeadline(connect(redis), CONNECT_TIMEOUT_MS, 'the connection to Redis');
+    await connect(redis, CONNECT_TIMEOUT_MS);
   } catch (error) {
     // On a socket that is gone already, `disconnect` keeps the process alive for its own timeout.
     if (redis.status !== 'end') redis.disconnect();
