@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { randomUUID } from 'node:crypto';
+import { openEngineStream } from './engine-stream.js';
 import { serve } from './processes.js';
 
 /**
@@ -84,26 +84,9 @@ class Channel {
 
 const channels = new Map<string, Channel>();
 
-async function answerOf(url: string): Promise<IncomingMessage> {
-  const [answer] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage];
-  return answer;
-}
-
 /** Reads one content from the engine until nobody watches it any more. */
 async function play(engine: string, id: string, channel: Channel): Promise<void> {
-  const base = `http://${engine}`;
-  const query = new URLSearchParams({ id, format: 'json', pid: randomUUID() });
-  const start = await answerOf(`${base}/ace/getstream?${query.toString()}`);
-  let text = '';
-  for await (const part of start) text += String(part);
-  const { response } = JSON.parse(text) as {
-    response: { playback_url: string; command_url: string };
-  };
-  const at = (url: string): string => {
-    const { pathname, search } = new URL(url, base);
-    return base + pathname + search;
-  };
-  const media = await answerOf(at(response.playback_url));
+  const { media, stop } = await openEngineStream(engine, id);
   media.on('data', (bytes: Buffer) => {
     channel.push(bytes);
     if (channel.readers.size === 0) media.destroy();
@@ -111,7 +94,7 @@ async function play(engine: string, id: string, channel: Channel): Promise<void>
   await once(media, 'close').catch(() => undefined);
   channel.close();
   channels.delete(id);
-  (await answerOf(`${at(response.command_url)}?method=stop`)).resume();
+  await stop();
 }
 
 serve<BaselineMethods>({

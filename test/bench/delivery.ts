@@ -62,11 +62,21 @@ export async function runDelivery(lab: Lab, spec: DeliverySpec): Promise<Deliver
     rate = await lab.source.call('stamped', { id, bitrate: spec.bitrate, gop: GOP_SECONDS });
   }
   const results: DeliveryResult[] = [];
-  for (const target of [lab.baseline, ...lab.proxies]) {
+  for (const target of [lab.baseline, ...lab.proxies, ...lab.others]) {
     const baseline = results[0]?.totalCores ?? null;
     results.push(await deliver(lab, target, { spec, streams, rate, baseline }));
   }
   return results;
+}
+
+/** For each target the round with the median ratio; of the baseline the one with its median cores. */
+export function medianRound(rounds: readonly DeliveryResult[][]): DeliveryResult[] {
+  const targets = rounds[0] ?? [];
+  return targets.map((_, i) => {
+    const of = ({ ratio, totalCores }: DeliveryResult): number => (i === 0 ? totalCores : ratio);
+    const sorted = rounds.flatMap((round) => round[i] ?? []).sort((a, b) => of(a) - of(b));
+    return sorted[Math.floor(sorted.length / 2)] as DeliveryResult;
+  });
 }
 
 interface Delivery {
@@ -83,6 +93,7 @@ async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<De
   const sampling = Math.max(1, Math.floor(SAMPLING / streams.length));
   const first = Math.min(FIRST_PART, spec.each);
   const lostBefore = workersLost(target);
+  await target.prepare?.(streams);
   let { failed } = await openPlayers(lab, target, { ...audience, each: first, sampling });
   await delay(spec.each > first ? LONG_SETTLE_MS : SETTLE_MS);
   const before = memoryOf(target);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchProcess } from './processes.js';
+import { startIcecast } from './icecast.js';
 import type { LoadMethods, MeasureReport, OpenReport } from './load.js';
 import type { SourceMethods } from './source.js';
 import { startBaseline, startProxyTarget, type Target } from './targets.js';
@@ -12,6 +13,8 @@ export interface Lab {
   readonly loads: readonly BenchProcess<LoadMethods>[];
   readonly baseline: Target;
   readonly proxies: readonly Target[];
+  /** What else the machine has to compare with. */
+  readonly others: readonly Target[];
   /** Seconds that a measurement takes. */
   readonly seconds: number;
   stop(): Promise<void>;
@@ -21,24 +24,28 @@ export interface LabOptions {
   /** One proxy is started for each of these numbers of workers. */
   readonly workers: readonly number[];
   readonly seconds: number;
+  /** Whether to measure other broadcasters too. */
+  readonly compare: boolean;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Two load generators, so that neither one is the limit. */
 const LOADS = 2;
 
-export async function startLab({ workers, seconds, env }: LabOptions): Promise<Lab> {
+export async function startLab({ workers, seconds, env, compare }: LabOptions): Promise<Lab> {
   const source = new BenchProcess<SourceMethods>('./source.ts');
   const loads = Array.from({ length: LOADS }, () => new BenchProcess<LoadMethods>('./load.ts'));
   const engine = await source.call('start', null);
   const baseline = await startBaseline(engine);
   const proxies: Target[] = [];
   for (const count of workers) proxies.push(await startProxyTarget(engine, count, env));
+  const icecast = compare ? await startIcecast(engine) : null;
+  const others = icecast === null ? [] : [icecast];
   const stop = async (): Promise<void> => {
-    await Promise.all([baseline, ...proxies, ...loads].map((each) => each.stop()));
+    await Promise.all([baseline, ...proxies, ...others, ...loads].map((each) => each.stop()));
     await source.stop();
   };
-  return { source, engine, loads, baseline, proxies, seconds, stop };
+  return { source, engine, loads, baseline, proxies, others, seconds, stop };
 }
 
 export function contentId(name: string): string {

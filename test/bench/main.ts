@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
-import { runDelivery, type DeliverySpec } from './delivery.js';
+import { medianRound, runDelivery, type DeliverySpec } from './delivery.js';
 import { runFrames, runJoins, runSlow, runStart, runStorm } from './joins.js';
 import { startLab, type Lab } from './lab.js';
 import * as report from './report.js';
@@ -18,6 +18,8 @@ const HELP = `Measures the proxy against a bare one-process broadcaster in the s
   --joins N       of the scenario join (200)
   --frames N      joins of the scenario frames (10)
   --env K=V       a setting of the proxy, several times
+  --rounds N      of the deliveries, one target after the other; the median is shown (1)
+  --compare       measures Debian's icecast2 too, where it is installed
   --json FILE     writes every figure there
 
 share-500, share-2000  one stream of 8 Mbit/s;  many  40 streams of 5 Mbit/s with 5 players each
@@ -35,6 +37,8 @@ const { values } = parseArgs({
     joins: { type: 'string', default: '200' },
     frames: { type: 'string', default: '10' },
     env: { type: 'string', multiple: true, default: [] },
+    rounds: { type: 'string', default: '1' },
+    compare: { type: 'boolean', default: false },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -62,8 +66,9 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     DELIVERIES.map((spec): [string, Scenario] => [
       spec.name,
       async (lab) => {
-        const results = await runDelivery(lab, spec);
-        return { results, text: report.deliveryTable(results) };
+        const rounds = [];
+        for (let n = 0; n < Number(values.rounds); n++) rounds.push(await runDelivery(lab, spec));
+        return { results: rounds, text: report.deliveryTable(medianRound(rounds)) };
       },
     ]),
   ),
@@ -114,6 +119,7 @@ async function run(): Promise<void> {
   const lab = await startLab({
     workers: values.workers.split(',').map(Number),
     seconds: Number(values.seconds),
+    compare: values.compare,
     env: Object.fromEntries(values.env.map((each) => each.split(/=(.*)/s).slice(0, 2))) as Record<
       string,
       string

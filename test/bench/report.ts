@@ -28,7 +28,7 @@ export function deliveryTable(results: readonly DeliveryResult[]): string {
     each.totalCores.toFixed(2),
     each.ratio.toFixed(2),
     ...[
-      each.cores['workers'] ?? each.cores['baseline'],
+      each.cores['workers'] ?? each.cores['baseline'] ?? each.cores['icecast'],
       each.cores['redis'],
       each.cores['primary'],
     ].map((cores) => cores?.toFixed(2) ?? ''),

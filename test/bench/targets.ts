@@ -11,6 +11,8 @@ export interface Target {
   path(stream: string): string;
   /** Its processes now. */
   roles(): Roles;
+  /** Before the first player of these streams comes. */
+  prepare?(streams: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
