@@ -193,8 +193,7 @@ export class CoordinationWorld extends CoordinationBase {
         ...{ client, stream: this.stream, chunksSent: 0, averageRate: 0, currentRate: 0 },
         ...fixed,
       }));
-      const options = { now: ++this.now, heartbeatTtlMs: 60_000, limited: false };
-      await stores.clients.pulse(pulses, options);
+      await stores.clients.pulse(pulses, { now: ++this.now, limited: false });
       // One that comes back into a stop that has begun without it has come too late.
       if ((await this.facts()).stopping) return;
       for (const [client] of mine) this.forgotten.delete(client);

@@ -36,7 +36,7 @@ export type JoinAnswer =
 /** ms that a dead worker stays listed: far more than the clocks of two hosts differ. */
 const WORKER_LISTED_MS = 3_600_000;
 
-/** Leases of clients (spec 2.4): joined, renewed in one pipeline per worker, left at once. */
+/** Leases of clients (spec 2.4): joined, renewed in in batches, left at once. */
 export class ClientStore {
   readonly #redis: RedisClient;
   readonly #keys: Keys;
@@ -119,47 +119,52 @@ export class ClientStore {
     await this.#redis.zrem(this.#keys.userPlaces(user), client);
   }
 
-  /** Renews all leases of this worker and says that it lives: one batch, one round trip. */
+  /** Says that this worker lives, and how it is. */
+  async beat(options: {
+    readonly now: number;
+    readonly ttlMs: number;
+    readonly clients: number;
+    readonly vitals?: Readonly<Record<string, number>>;
+  }): Promise<void> {
+    const { now, ttlMs, clients, vitals } = options;
+    const { workers } = this.#keys;
+    const heartbeat = this.#keys.heartbeat(this.#worker);
+    const beat = JSON.stringify({ ...vitals, at: now, clients });
+    await new Batch(this.#redis)
+      .add(heartbeat, (pipeline) => pipeline.set(heartbeat, beat, 'PX', ttlMs))
+      .add(workers, (pipeline) =>
+        pipeline
+          .zadd(workers, now, this.#worker)
+          .zremrangebyscore(workers, '-inf', now - WORKER_LISTED_MS)
+          .pexpire(workers, WORKER_LISTED_MS),
+      )
+      .run();
+  }
+
+  /** Renews these leases: one batch, one round trip. */
   async pulse(
     pulses: readonly ClientPulse[],
-    options: {
-      readonly now: number;
-      readonly heartbeatTtlMs: number;
-      readonly limited: boolean;
-      /** What else the heartbeat says of this worker. */
-      readonly vitals?: Readonly<Record<string, number>>;
-    },
+    options: { readonly now: number; readonly limited: boolean },
   ): Promise<void> {
     const batch = new Batch(this.#redis);
-    const heartbeat = this.#keys.heartbeat(this.#worker);
-    const beat = JSON.stringify({ ...options.vitals, at: options.now, clients: pulses.length });
-    batch.add(heartbeat, (pipeline) => pipeline.set(heartbeat, beat, 'PX', options.heartbeatTtlMs));
-    const { workers, admittedClients } = this.#keys;
-    batch.add(workers, (pipeline) =>
-      pipeline
-        .zadd(workers, options.now, this.#worker)
-        .zremrangebyscore(workers, '-inf', options.now - WORKER_LISTED_MS)
-        .pexpire(workers, WORKER_LISTED_MS),
-    );
     for (const pulse of pulses) {
-      const keys = this.#keys.stream(pulse.stream);
-      const client = keys.client(pulse.client);
+      const client = this.#keys.stream(pulse.stream).client(pulse.client);
       batch.add(client, (pipeline) =>
         pipeline
           .hset(client, ...this.#pulseFields(pulse, options.now))
-          .pexpire(client, this.#leaseMs)
-          .sadd(keys.clients, pulse.client)
-          .pexpire(keys.clients, this.#leaseMs),
-      );
-      if (!options.limited) continue;
-      const expiry = options.now + this.#leaseMs;
-      batch.add(admittedClients, (pipeline) =>
-        pipeline.zadd(admittedClients, expiry, pulse.client),
+          .pexpire(client, this.#leaseMs),
       );
     }
-    if (options.limited) {
+    for (const [stream, clients] of byStream(pulses)) {
+      const key = this.#keys.stream(stream).clients;
+      batch.add(key, (pipeline) => pipeline.sadd(key, ...clients).pexpire(key, this.#leaseMs));
+    }
+    if (options.limited && pulses.length > 0) {
+      const { admittedClients } = this.#keys;
+      const expiry = options.now + this.#leaseMs;
+      const entries = pulses.flatMap(({ client }) => [expiry, client]);
       batch.add(admittedClients, (pipeline) =>
-        pipeline.pexpire(admittedClients, this.#leaseMs * 2),
+        pipeline.zadd(admittedClients, ...entries).pexpire(admittedClients, this.#leaseMs * 2),
       );
     }
     await batch.run();
@@ -175,14 +180,18 @@ export class ClientStore {
   async askedToLeave(
     clients: readonly { stream: StreamId; client: ClientId }[],
   ): Promise<ClientId[]> {
-    if (clients.length === 0) return [];
+    const streams = [...byStream(clients)];
+    if (streams.length === 0) return [];
     const batch = new Batch(this.#redis);
-    for (const { stream, client } of clients) {
-      const stop = this.#keys.stream(stream).clientStop(client);
-      batch.add(stop, (pipeline) => pipeline.exists(stop));
+    for (const [stream, ids] of streams) {
+      const keys = this.#keys.stream(stream);
+      const stops = ids.map((client) => keys.clientStop(client));
+      batch.add(keys.clients, (pipeline) => pipeline.mget(...stops));
     }
-    const answers = await batch.run();
-    return clients.filter((_, i) => answers[i] === 1).map(({ client }) => client);
+    const answers = (await batch.run()) as (string | null)[][];
+    return streams.flatMap(([, ids], i) =>
+      ids.filter((_, n) => (answers[i]?.[n] ?? null) !== null),
+    );
   }
 
   /** Drops the clients of a stream whose lease ran out; resolves to how many. */
@@ -252,4 +261,16 @@ export class ClientStore {
       now,
     ];
   }
+}
+
+function byStream(
+  clients: readonly { readonly stream: StreamId; readonly client: ClientId }[],
+): Map<StreamId, ClientId[]> {
+  const streams = new Map<StreamId, ClientId[]>();
+  for (const { stream, client } of clients) {
+    const ids = streams.get(stream);
+    if (ids === undefined) streams.set(stream, [client]);
+    else ids.push(client);
+  }
+  return streams;
 }

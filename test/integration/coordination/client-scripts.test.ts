@@ -134,7 +134,8 @@ describe('the scripts of leases', () => {
       ...{ client: CLIENT, connectedAt: 1, ip: '', userAgent: '', stream: STREAM, lastActive: 2 },
       ...{ bytesSent: 188, chunksSent: 1, averageRate: 1.25, currentRate: 0 },
     };
-    await a.clients.pulse([pulse], { now: 3, heartbeatTtlMs: 1_000, limited: false });
+    await a.clients.pulse([pulse], { now: 3, limited: false });
+    await a.clients.beat({ now: 3, ttlMs: 1_000, clients: 1 });
     expect(await fixture.redis.smembers(names().clients)).to.deep.equal([CLIENT]);
     expect(await fixture.redis.hgetall(names().client(CLIENT))).to.include({
       worker_id: a.worker,

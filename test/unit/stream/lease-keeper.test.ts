@@ -28,6 +28,8 @@ class FakeStore {
   asked: ClientId[] = [];
   left: ClientId[] = [];
   pulses: (readonly ClientPulse[])[] = [];
+  /** Clients that each sign of life told of. */
+  beats: number[] = [];
 
   admit = (): Promise<boolean> => Promise.resolve(this.admitted);
   join = (): Promise<JoinAnswer> => this.#answer({ joined: true, owner: '', term: 0 });
@@ -37,6 +39,10 @@ class FakeStore {
   };
   pulse = (pulses: readonly ClientPulse[]): Promise<void> => {
     this.pulses.push(pulses);
+    return this.#answer(undefined);
+  };
+  beat = ({ clients }: { clients: number }): Promise<void> => {
+    this.beats.push(clients);
     return this.#answer(undefined);
   };
   askedToLeave = (): Promise<ClientId[]> => Promise.resolve(this.asked);
@@ -100,7 +106,8 @@ describe('the lease keeper', () => {
     await keeper.join(IDENTITY);
     keeper.release(IDENTITY.client);
     await keeper.pulseNow();
-    expect(store.pulses).to.deep.equal([[], []]);
+    expect(store.pulses).to.deep.equal([]);
+    expect(store.beats).to.deep.equal([0, 0]);
     expect(store.left).to.deep.equal([IDENTITY.client]);
   });
 
@@ -143,6 +150,17 @@ describe('the lease keeper', () => {
     store.asked = [IDENTITY.client];
     await keeper.pulseNow();
     expect(kicked).to.deep.equal([IDENTITY.client]);
+  });
+
+  it('renews many in parts, and does not put back who leaves between two of them', async () => {
+    const clients = Array.from({ length: 250 }, (_, n) => `c${String(n)}` as ClientId);
+    for (const client of clients) keeper.hold({ ...IDENTITY, client });
+    const pulsing = keeper.pulseNow();
+    for (const client of clients.slice(240)) keeper.leave({ ...IDENTITY, client });
+    await pulsing;
+    expect(store.pulses.map(({ length }) => length)).to.deep.equal([100, 100, 40]);
+    expect(store.pulses.flat().map(({ client }) => client)).to.deep.equal(clients.slice(0, 240));
+    expect(store.beats).to.deep.equal([240]);
   });
 
   it('survives a Redis that is away', async () => {
