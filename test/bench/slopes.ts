@@ -165,6 +165,8 @@ async function runSeries(series: Series): Promise<Point[]> {
     NODE_OPTIONS: `--import=${PROBE}`,
     SOAK_PROBE_FOLDER: folder,
     PROXY_BUFFER_TTL: String(RING_SECONDS),
+    // One heartbeat per window.
+    PROXY_HEARTBEAT_INTERVAL: String(WINDOW_MS / 1_000),
     // Followers are what is measured.
     PROXY_GATHER: '0',
   });

@@ -6,6 +6,7 @@ import { readRedis } from '../bench/redis-traffic.js';
 
 /** What one process holds at rest. Bytes, and numbers of things. */
 export interface ProcessSample {
+  /** Without compiled code. */
   readonly heapUsed: number;
   readonly external: number;
   readonly rss: number;
