@@ -18,6 +18,8 @@ const AS_SHIPPED: Readonly<Record<string, string>> = {
 };
 
 const PICTURE_MS = 20_000;
+/** Four seconds of the channel: a joiner finds its place two seconds behind the head. */
+const ON_AIR_BYTES = 350_000;
 /** Pictures in a second of the channel. */
 const SECOND = 25;
 /** ms after the end of a fault in which a second of new pictures must come. */
@@ -54,7 +56,7 @@ export type Survivals = Partial<Record<FaultId, Survival>>;
 export async function openStage(): Promise<Stage> {
   const stage = await setStage({ engines: [{ source: 'picture' }], env: AS_SHIPPED });
   const viewer = stage.play(CHANNEL);
-  await viewer.untilBytes(500_000, PICTURE_MS);
+  await viewer.untilBytes(ON_AIR_BYTES, PICTURE_MS);
   return stage;
 }
 
