@@ -7,6 +7,7 @@ import { newClientId, newWorkerId, type StreamId, type WorkerId } from '../../sr
 import type { WorkerMessage } from '../../src/shared/ipc/messages.js';
 import { silentLogger } from '../../src/shared/log/silent-logger.js';
 import { makeParts, type WorkerParts } from '../../src/worker/parts.js';
+import type { StreamMover } from '../../src/worker/stream/stream-mover.js';
 import type { SimulatedEngine } from '../simulator/engine.js';
 import { testSettings } from './settings.js';
 import { until } from './until.js';
@@ -156,7 +157,14 @@ export interface KitOptions {
   readonly redis: RedisSettings;
   readonly engines: readonly SimulatedEngine[];
   readonly settings?: Partial<Settings>;
+  /** What carries streams to siblings in the place of a primary. */
+  readonly mover?: StreamMover;
 }
+
+const NOBODY_CARRIES: StreamMover = {
+  target: () => Promise.resolve(null),
+  give: () => Promise.resolve(),
+};
 
 /** Short lives, so that what is to run out does so within a test. */
 export function kitSettings({ redis, engines, settings }: KitOptions): Settings {
@@ -177,8 +185,7 @@ export async function startWorker(options: KitOptions): Promise<KitWorker> {
   const sent: WorkerMessage[] = [];
   const parts = await makeParts({
     link: { send: (message) => void sent.push(message) },
-    // Without a primary nobody carries a stream to a sibling.
-    mover: { target: () => Promise.resolve(null), give: () => Promise.resolve() },
+    mover: options.mover ?? NOBODY_CARRIES,
     start: {
       ...{ type: 'start', worker: id, apiKey: '', apiKeyConfigured: false },
       settings: kitSettings(options),

@@ -16,7 +16,12 @@ export interface Ownership {
 }
 
 export type AcquireAnswer =
-  | { readonly outcome: 'won'; readonly ownership: Ownership }
+  | {
+      readonly outcome: 'won';
+      readonly ownership: Ownership;
+      /** Another worker has put the lock here: the engine's connection is on its way. */
+      readonly given: boolean;
+    }
   | { readonly outcome: 'taken'; readonly owner: string }
   | { readonly outcome: 'stopping' };
 
@@ -104,11 +109,13 @@ export class OwnerStore {
     const { lockMs, keepMs } = this.#times;
     // Listed before it is won: an owner that dies at once is found by its primary and by the sweep.
     this.#redis.sadd(this.#keys.streams, stream).catch(() => undefined);
-    const [code, term, life, holder] = (await this.#scripts.acquire(
+    const [code, term, life, holder, given] = (await this.#scripts.acquire(
       [keys.owner, keys.term, keys.stopping, keys.metadata],
       [this.#worker, lockMs, keepMs, now, stream, keyType],
-    )) as [number, number, string, string];
-    if (code === 1) return { outcome: 'won', ownership: { stream, term, life } };
+    )) as [number, number, string, string, number?];
+    if (code === 1) {
+      return { outcome: 'won', ownership: { stream, term, life }, given: given === 1 };
+    }
     return code === 0 ? { outcome: 'taken', owner: holder } : { outcome: 'stopping' };
   }
 

@@ -62,6 +62,8 @@ export interface StreamDeps {
 const MEMORY_BYTES = 8 * 1_048_576;
 /** ms between looks at a stream that is being stopped. */
 const STOPPING_POLL_MS = 50;
+/** ms that a lock may be here before the engine's connection; half of the shortest lock's life. */
+const HANDED_OVER_MS = 500;
 /** ms between tries to win a stream while Redis is away. */
 const RETRY_MS = 250;
 
@@ -83,6 +85,8 @@ export class StreamSession {
   #stopFollowing: ((event: FollowEnd) => void) | null = null;
   /** Another worker has put the lock into this worker's name; with the engine's connection or not. */
   #expected: { readonly reader: MovableReader | null } | null = null;
+  /** Set while the owner waits for that connection. */
+  #onHandedOver: (() => void) | null = null;
   #living: Promise<void> | null = null;
   /** Set by a drain: how it ends an ownership, also one that is won in its last moment. */
   #draining: ((owner: OwnerLoop) => void) | null = null;
@@ -168,7 +172,13 @@ export class StreamSession {
 
   /** Owns the stream next: another worker hands its engine's connection over (`null`: it got lost). */
   take(reader: MovableReader | null): void {
+    if (this.#role === Role.Owner && this.#onHandedOver === null) {
+      // Too late: this worker has opened a connection of its own.
+      void reader?.close();
+      return;
+    }
     this.#expected = { reader };
+    this.#onHandedOver?.();
     this.#stopFollowing?.({ kind: 'ownerless' });
     this.#ensureLiving();
   }
@@ -195,7 +205,7 @@ export class StreamSession {
     while ((this.clients.any && this.#draining === null) || this.#expected !== null) {
       try {
         const answer = await owners.acquire(this.stream, this.keyType, clock.now());
-        if (answer.outcome === 'won') await this.#own(answer.ownership);
+        if (answer.outcome === 'won') await this.#own(answer.ownership, answer.given);
         else if (answer.outcome === 'taken') {
           this.#forgetExpected();
           await this.#follow();
@@ -214,13 +224,14 @@ export class StreamSession {
     this.#expected = null;
   }
 
-  async #own(ownership: Ownership): Promise<void> {
+  async #own(ownership: Ownership, given: boolean): Promise<void> {
     const { metrics, onOwning, onReleased } = this.#deps;
     this.#role = Role.Owner;
     onOwning(this.stream, ownership.term);
     metrics.ownership();
     this.logger.info('owner', { term: ownership.term });
     try {
+      if (given) await this.#handedOver();
       const owner = await this.#makeOwner(ownership);
       this.#owner = owner;
       this.#draining?.(owner);
@@ -230,6 +241,19 @@ export class StreamSession {
       this.#role = Role.None;
       onReleased(this.stream);
     }
+  }
+
+  /**
+   * A client that was handed over can win the lock before the engine's connection is here: opening another
+   * one meanwhile would break the session (engine-api 3.4), and with it the picture.
+   */
+  async #handedOver(): Promise<void> {
+    if (this.#expected !== null) return;
+    const come = new Promise<void>((resolve) => {
+      this.#onHandedOver = resolve;
+    });
+    await Promise.race([come, sleep(this.#deps.clock, HANDED_OVER_MS)]);
+    this.#onHandedOver = null;
   }
 
   /** A lock that cannot be used is given back, or the next try would wait for it to run out. */

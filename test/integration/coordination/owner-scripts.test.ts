@@ -41,6 +41,7 @@ describe('the scripts of ownership', () => {
       expect(await a.owners.acquire(STREAM, 'infohash', 77)).to.deep.equal({
         outcome: 'won',
         ownership: { stream: STREAM, term: 1, life: '77' },
+        given: false,
       });
       expect(await b.owners.acquire(STREAM, 'id', 78)).to.deep.equal({
         outcome: 'taken',
@@ -218,7 +219,12 @@ describe('the scripts of ownership', () => {
     expect(await append(a, own, 1)).to.equal(false);
     const other = makeStores(fixture.redis, fixture.keys, 'other');
     expect(await other.owners.acquire(STREAM, 'id', 2)).to.include({ outcome: 'taken' });
-    expect(await win(b, STREAM, 2)).to.deep.equal({ stream: STREAM, term: 2, life: '1' });
+    expect(await b.owners.acquire(STREAM, 'id', 2)).to.deep.equal({
+      outcome: 'won',
+      ownership: { stream: STREAM, term: 2, life: '1' },
+      given: true,
+    });
+    expect(await b.owners.acquire(STREAM, 'id', 2)).to.include({ outcome: 'won', given: false });
     expect(await a.owners.acquire(STREAM, 'id', 3)).to.include({ outcome: 'taken' });
   });
 

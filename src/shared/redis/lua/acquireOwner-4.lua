@@ -12,7 +12,8 @@ KEYS[1] owner   KEYS[2] term   KEYS[3] stopping   KEYS[4] metadata (hash)
 ARGV[1] worker id   ARGV[2] lock life, ms   ARGV[3] life of the other keys, ms   ARGV[4] now, ms
 ARGV[5] content id   ARGV[6] key type
 
-Returns {code, term, life, holder}: code 1 won, 0 another worker holds it, -1 the stream is stopping.
+Returns {code, term, life, holder, given}: code 1 won, 0 another worker holds it, -1 the stream is stopping;
+given 1: by transferOwner, the engine's connection is on its way.
 ]]
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { -1, 0, '', '' }
@@ -22,6 +23,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 elseif not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return { 0, tonumber(redis.call('GET', KEYS[2]) or '0'), '', redis.call('GET', KEYS[1]) }
 end
+local given = redis.call('HGET', KEYS[4], 'handover_to') == ARGV[1]
 -- Also one that somebody else was meant for: it would win a lock twice over later.
 redis.call('HDEL', KEYS[4], 'handover_to')
 local term = redis.call('INCR', KEYS[2])
@@ -33,4 +35,4 @@ local session = redis.call('HGET', KEYS[4], 'playback_session_id') or ''
 redis.call('HSET', KEYS[4], 'previous_owner', previous, 'previous_session_id', session, 'content_id', ARGV[5],
   'key_type', ARGV[6], 'owner', ARGV[1], 'term', term, 'state_changed_at', ARGV[4])
 redis.call('PEXPIRE', KEYS[4], ARGV[3])
-return { 1, term, redis.call('HGET', KEYS[4], 'init_time'), ARGV[1] }
+return { 1, term, redis.call('HGET', KEYS[4], 'init_time'), ARGV[1], given and 1 or 0 }
