@@ -15,13 +15,9 @@ export interface Ownership {
   readonly life: string;
 }
 
+/** `given`: another worker has put the lock here, and the engine's connection is on its way. */
 export type AcquireAnswer =
-  | {
-      readonly outcome: 'won';
-      readonly ownership: Ownership;
-      /** Another worker has put the lock here: the engine's connection is on its way. */
-      readonly given: boolean;
-    }
+  | { readonly outcome: 'won'; readonly ownership: Ownership; readonly given: boolean }
   | { readonly outcome: 'taken'; readonly owner: string }
   | { readonly outcome: 'stopping' };
 
