@@ -3,7 +3,6 @@ import type { CloseMode, Knobs } from './knobs.js';
 import type { MediaSource } from './media-source.js';
 import type { SeededRandom } from './random.js';
 import type { Session } from './session-table.js';
-import { Restamper } from './restamper.js';
 import { PACKET } from './ts-packet.js';
 
 /** Largest write: 1024 packets. */
@@ -52,7 +51,6 @@ export class Feed {
   readonly #content: ContentState;
   readonly #options: FeedOptions;
   readonly #readerNumber: number;
-  readonly #restamper = new Restamper();
   #openedAt = 0;
   #origin = 0;
   #position = -1;
@@ -205,22 +203,16 @@ export class Feed {
     return Buffer.concat(kept);
   }
 
-  #renderLooped(count: number, now: number, knobs: Readonly<Knobs>): Buffer {
-    if (knobs.loopSeconds === 0) return this.#render(this.#position, count, now);
+  #renderLooped(count: number, now: number, { loopSeconds }: Readonly<Knobs>): Buffer {
+    if (loopSeconds === 0) return this.#render(this.#position, count, now);
     const { source } = this.#content;
-    const length = Math.max(1, Math.round((knobs.loopSeconds * source.bytesPerSecond) / PACKET));
+    const length = Math.max(1, Math.round((loopSeconds * source.bytesPerSecond) / PACKET));
     const runs: Buffer[] = [];
     for (let done = 0; done < count;) {
-      const played = this.#position + done - this.#loopStart;
-      const inLoop = played % length;
+      const inLoop = (this.#position + done - this.#loopStart) % length;
       const run = Math.min(count - done, length - inLoop);
       // One time for all stamps: what comes again is what came before, bit for bit.
-      const bytes = this.#render(this.#loopStart + inLoop, run, this.#openedAt);
-      const passes = (played - inLoop) / length;
-      if (knobs.loopStamps === 'running') {
-        this.#restamper.run(bytes, (passes * length * PACKET) / source.bytesPerSecond);
-      }
-      runs.push(bytes);
+      runs.push(this.#render(this.#loopStart + inLoop, run, this.#openedAt));
       done += run;
     }
     return Buffer.concat(runs);

@@ -79,10 +79,11 @@ export interface Knobs {
   corruptEvery: number;
   loseEvery: number;
   garbage: boolean;
-  /** The reader gets the same seconds of media again and again. */
+  /**
+   * The reader gets the same seconds of media again and again, bit for bit, clocks and counters jumping
+   * back. A loop with clocks that run on is what the source `picture` is.
+   */
   loopSeconds: number;
-  /** Bit for bit as before, clocks and counters jumping back; or with clocks and counters that run on. */
-  loopStamps: 'same' | 'running';
 
   samePid: 'reuse' | 'restart';
   sameContent: 'supersede' | 'parallel' | 'reject';
@@ -201,7 +202,6 @@ export const DEFAULT_KNOBS: Readonly<Knobs> = {
   loseEvery: 0,
   garbage: false,
   loopSeconds: 0,
-  loopStamps: 'same',
   samePid: 'reuse',
   sameContent: 'supersede',
   inactivityMs: 60_000,

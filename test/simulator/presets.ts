@@ -37,7 +37,7 @@ export const PRESETS = {
   capacity: { maxSessions: 1 },
   'capacity-2': { maxSessions: 2, capacityPolicy: 'error-json' },
   'looping-live': { loopSeconds: 4, statMode: 'frozen-livepos' },
-  'looping-restamped': { loopSeconds: 12, loopStamps: 'running', statMode: 'frozen-livepos' },
+  'looping-restamped': { source: 'picture', statMode: 'frozen-livepos' },
   garbage: { garbage: true },
   'slow-network': { bandwidthCap: 300_000, firstByteDelayMs: 2000 },
 } as const satisfies Record<string, Partial<Knobs>>;

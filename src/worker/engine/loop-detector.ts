@@ -14,11 +14,22 @@ export interface LoopVerdict {
   readonly periodMs: number;
 }
 
+/** Some access units in a row. */
+export interface Segment {
+  /** 32 bits of what is in it. */
+  readonly print: number;
+  /** Time stamp of its first unit in 1/90000 s, and its length; `null`: it has none. */
+  readonly stamp: number | null;
+  readonly ticks: number;
+  /** False where nothing is shown but what was there before: still pictures. */
+  readonly rich: boolean;
+}
+
 export const NO_LOOP: LoopVerdict = { kind: LoopKind.None, periodMs: 0 };
 
 const TICKS_PER_MS = 90;
 /** Segments that are remembered: about 20 min of video; a longer loop is not seen. */
-export const LOOP_MEMORY = 2_048;
+export const LOOP_MEMORY = 4_096;
 /**
  * Segments beyond a whole pass. An engine that was stalled may send some seconds once more and then
  * goes on with new media: only a third pass shows that it does not.
@@ -38,8 +49,12 @@ const FROZEN_REPEAT_MS = 20_000;
  * otherwise lead to ever another distance.
  */
 const CONTEXT = 4;
-/** Different segments in a pass. A still picture with silence has one or two, as long as it lasts. */
+/**
+ * Different rich segments in a pass, and ms of it, where time stamps run on. A still picture has one or
+ * two as long as it lasts; a test tone comes round within some seconds.
+ */
 const MIN_VARIETY = 8;
+const MIN_PASS_MS = 5_000;
 
 /**
  * Finds loops in the fingerprints of a source's segments, each some seconds or less. Matches must come
@@ -50,6 +65,7 @@ export class LoopDetector {
   readonly #prints = new Uint32Array(LOOP_MEMORY);
   readonly #stamps = new Float64Array(LOOP_MEMORY);
   readonly #ticks = new Float64Array(LOOP_MEMORY);
+  readonly #rich = new Uint8Array(LOOP_MEMORY);
   /** Of the last `CONTEXT` segments, and where each of these was last. */
   readonly #contexts = new Uint32Array(LOOP_MEMORY);
   readonly #latest = new Map<number, number>();
@@ -64,11 +80,9 @@ export class LoopDetector {
   #replayTicks = 0;
   #variety: { readonly count: number; readonly enough: boolean } | null = null;
 
-  /**
-   * Takes the next segment: fingerprint, time stamp of its first unit (`null`: it has none) and its
-   * length in 1/90000 s.
-   */
-  push(print: number, stamp: number | null, ticks: number): void {
+  /** Takes the next segment of the source. */
+  push(segment: Segment): void {
+    const { print, stamp, ticks } = segment;
     const index = this.#count;
     const hash = print >>> 0;
     const context = this.#contextOf(hash);
@@ -76,7 +90,7 @@ export class LoopDetector {
     const before = goesOn ? undefined : this.#latest.get(context);
     if (!goesOn) this.#follow(before === undefined ? 0 : index - before);
     if (this.#lag > 0) this.#extend(stamp, slotOf(index - this.#lag), ticks);
-    this.#remember(index, { hash, context, stamp, ticks });
+    this.#remember(index, context, segment);
   }
 
   /** `liveFrozen`: the engine says that its live position stands still. */
@@ -125,18 +139,16 @@ export class LoopDetector {
     this.#replayTicks = same ? this.#replayTicks + ticks : 0;
   }
 
-  #remember(
-    index: number,
-    segment: { hash: number; context: number; stamp: number | null; ticks: number },
-  ): void {
+  #remember(index: number, context: number, { print, stamp, ticks, rich }: Segment): void {
     const slot = slotOf(index);
     const forgotten = this.#contexts[slot] ?? 0;
     if (this.#latest.get(forgotten) === index - LOOP_MEMORY) this.#latest.delete(forgotten);
-    this.#prints[slot] = segment.hash;
-    this.#contexts[slot] = segment.context;
-    this.#stamps[slot] = segment.stamp ?? Number.NaN;
-    this.#ticks[slot] = segment.ticks;
-    this.#latest.set(segment.context, index);
+    this.#prints[slot] = print;
+    this.#contexts[slot] = context;
+    this.#stamps[slot] = stamp ?? Number.NaN;
+    this.#ticks[slot] = ticks;
+    this.#rich[slot] = rich ? 1 : 0;
+    this.#latest.set(context, index);
     this.#count = index + 1;
   }
 
@@ -146,24 +158,30 @@ export class LoopDetector {
     return whole || this.#replayTicks >= LONG_REPLAY_MS * TICKS_PER_MS;
   }
 
-  /** Looked at once per segment: a pass may have two thousand. */
+  /** Looked at once per segment: a pass may have thousands. */
   #isVaried(): boolean {
     if (this.#variety?.count !== this.#count) {
       const seen = new Set<number>();
       for (let back = 1; back <= this.#lag && seen.size < MIN_VARIETY; back += 1) {
-        seen.add(this.#prints[slotOf(this.#count - back)] ?? 0);
+        const slot = slotOf(this.#count - back);
+        if (this.#rich[slot] === 1) seen.add(this.#prints[slot] ?? 0);
       }
-      this.#variety = { count: this.#count, enough: seen.size >= MIN_VARIETY };
+      const enough = seen.size >= MIN_VARIETY && this.#passMs() >= MIN_PASS_MS;
+      this.#variety = { count: this.#count, enough };
     }
     return this.#variety.enough;
   }
 
   #found(kind: LoopKind): LoopVerdict {
+    return { kind, periodMs: Math.round(this.#passMs()) };
+  }
+
+  #passMs(): number {
     let ticks = 0;
     for (let back = 1; back <= this.#lag; back += 1) {
       ticks += this.#ticks[slotOf(this.#count - back)] ?? 0;
     }
-    return { kind, periodMs: Math.round(ticks / TICKS_PER_MS) };
+    return ticks / TICKS_PER_MS;
   }
 }
 

@@ -18,13 +18,15 @@ const FIXED_PES_HEADER = 9;
 const PTS_FLAG = 0x80;
 const PTS_BYTES = 5;
 /** Ticks; pictures are sent in another order than shown, but less than a second apart. */
-const REORDERING = 2 * 90_000;
+const REORDERING = 90_000;
 /** Ticks; a step beyond this is another clock. */
 const LONGEST_STEP = 10 * 90_000;
-/** One unit in 16 begins a segment: two thirds of a second of video, some seconds of radio. */
-const SEGMENT_MASK = 0x0f;
+/** One unit in 8 begins a segment: a third of a second of video, a second or two of radio. */
+const SEGMENT_MASK = 0x07;
 /** Bytes at each end of a unit's first packet that its fingerprint is made of. */
 const SAMPLE_BYTES = 32;
+/** Bytes that are left of a packet behind its header, a clock reference and a PES header. */
+const RICH_BYTES = 130;
 
 /**
  * Watches the access units of one source: whether they come, whether their time stamps move on, and
@@ -45,9 +47,8 @@ export class UnitWatch {
   #segment = 0;
   #segmentStamp: number | null = null;
   #segmentTicks = 0;
-  /** From where the segment's length is measured, and what was measured before. */
-  #anchorStamp: number | null = null;
-  #anchorTicks = 0;
+  #segmentRich = false;
+  #lastStamp: number | null = null;
   #begun = false;
 
   get stats(): UnitStats {
@@ -91,6 +92,7 @@ export class UnitWatch {
     this.#stretchSegment(stamp);
     if ((print & SEGMENT_MASK) === 0) this.#enterSegment(stamp);
     this.#segment = mix(this.#segment, print);
+    if (!this.#segmentRich) this.#segmentRich = isRich(bytes, media, to);
   }
 
   #followStamp(stamp: number | null): void {
@@ -101,24 +103,30 @@ export class UnitWatch {
     if (step > 0 || step < -REORDERING) this.#newestStamp = stamp;
   }
 
+  /** Back and forth with the order of the pictures; where a loop begins again nothing is added. */
   #stretchSegment(stamp: number | null): void {
-    if (stamp === null || this.#anchorStamp === null) return;
-    const ticks = ticksBetween(this.#anchorStamp, stamp);
-    if (Math.abs(ticks) > LONGEST_STEP || ticks < -REORDERING) {
-      // Another clock, or the place where a loop begins again: measured from here on.
-      this.#anchorStamp = stamp;
-      this.#anchorTicks = this.#segmentTicks;
-    } else this.#segmentTicks = Math.max(this.#segmentTicks, this.#anchorTicks + ticks);
+    if (stamp === null) return;
+    const step = this.#lastStamp === null ? 0 : ticksBetween(this.#lastStamp, stamp);
+    if (step >= -REORDERING && step <= LONGEST_STEP) this.#segmentTicks += step;
+    this.#lastStamp = stamp;
+  }
+
+  #endSegment(): void {
+    this.#loops.push({
+      print: this.#segment,
+      stamp: this.#segmentStamp,
+      ticks: this.#segmentTicks,
+      rich: this.#segmentRich,
+    });
   }
 
   #enterSegment(stamp: number | null): void {
-    if (this.#begun) this.#loops.push(this.#segment, this.#segmentStamp, this.#segmentTicks);
+    if (this.#begun) this.#endSegment();
     this.#begun = true;
     this.#segment = 0;
     this.#segmentStamp = stamp;
     this.#segmentTicks = 0;
-    this.#anchorStamp = stamp;
-    this.#anchorTicks = 0;
+    this.#segmentRich = false;
   }
 }
 
@@ -147,6 +155,16 @@ function fingerprint(bytes: Buffer, from: number, to: number): number {
   const end = Math.max(begin, to - SAMPLE_BYTES);
   for (let at = end; at + 4 <= to; at += 4) hash = mix(hash, wordAt(bytes, at));
   return hash >>> 0;
+}
+
+/**
+ * Whether there is a picture in the unit: it fills its packet, and not with stuffing. What an encoder
+ * sends of a picture that did not change is a few bytes, numbered within the group of pictures.
+ */
+function isRich(bytes: Buffer, from: number, to: number): boolean {
+  if (to - from < RICH_BYTES) return false;
+  const last = wordAt(bytes, to - 4);
+  return wordAt(bytes, to - 8) !== last || wordAt(bytes, to - 12) !== last;
 }
 
 /** Any order of the bytes will do; `readUInt32LE` is several times slower here. */

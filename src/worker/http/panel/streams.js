@@ -161,12 +161,12 @@ function makeQuality(cell) {
     const { grade, faults, losses_per_minute: lost } = stream;
     setText(badge, grade ?? NOTHING);
     setAttribute(badge, 'data-tone', GRADES.get(grade ?? '') ?? 'calm');
-    const rate = lost > 0 ? [`${counted(lost, 'loss', 'losses')} a minute`] : [];
+    const perMinute = lost > 0 ? [`${counted(lost, 'loss', 'losses')} a minute`] : [];
     const counters = countersOf(stream);
     const found = counters.flatMap(({ count, text }) => (count > 0 ? [text] : []));
     setText(
       note,
-      [...faults.map((fault) => fault.replaceAll('_', ' ')), ...rate, ...found].join(', '),
+      [...faults.map((fault) => fault.replaceAll('_', ' ')), ...perMinute, ...found].join(', '),
     );
     const all = counters.map(({ text }) => text);
     setAttribute(cell, 'title', [...all, ...moreOf(stream)].join(', '));
