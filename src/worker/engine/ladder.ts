@@ -159,7 +159,8 @@ function backOff(
     const look = stepOf(NO_ENGINE_WAIT_MS, noEnginesInARow(attempts) - 1);
     return Math.max(look, stepOf(BACK_OFF_MS, roundsAsked(attempts)));
   }
-  if (action.type === 'otherEngine') return 0;
+  // Loops are rare, and how often they are left is decided where they are found.
+  if (action.type === 'otherEngine' || last.reason === LOOP_REASON) return 0;
   const wait = stepOf(BACK_OFF_MS, triesSinceMedia(round, last) - 1);
   return last.kind === EngineFaultKind.Conflict ? Math.max(wait, CONFLICT_WAIT_MS) : wait;
 }

@@ -48,6 +48,23 @@ describe('the reservation of an engine', () => {
     expect(await takeNth(6)).to.equal('b');
   });
 
+  it('takes engines with a bad score last among equals, and in turn again when it has faded', async () => {
+    await fixture.store.sync('test', [record('a'), record('b'), record('c', { forwarded: true })]);
+    const judge = async (id: string, score: number, minutesAgo: number): Promise<void> => {
+      const scoredAt = Date.now() - minutesAgo * 60_000;
+      const entry = await fixture.store.readHealth(id);
+      await fixture.store.swapHealth(id, entry, { ...freshHealth(scoredAt), score });
+    };
+    await judge('a', 0.3, 0);
+    await judge('c', 0.1, 0);
+    expect([await takeNth(1), await takeNth(2), await takeNth(3)]).to.deep.equal(['c', 'b', 'a']);
+    for (const n of [1, 2, 3]) await fixture.store.release(`l${n}`);
+    expect([await takeNth(4), await takeNth(5)]).to.deep.equal(['c', 'b']);
+    for (const n of [4, 5]) await fixture.store.release(`l${n}`);
+    await judge('a', 0.3, 10);
+    expect([await takeNth(6), await takeNth(7)]).to.deep.equal(['c', 'a']);
+  });
+
   it('takes each of equals in turn, also within one millisecond', async () => {
     await fixture.store.sync(
       'test',

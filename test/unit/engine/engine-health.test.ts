@@ -6,6 +6,7 @@ import {
   afterBadProbe,
   afterFault,
   afterGoodProbe,
+  afterLosses,
   afterSuccess,
   currentScore,
   freshHealth,
@@ -35,6 +36,7 @@ const anyChange: fc.Arbitrary<HealthChange> = fc.oneof(
   fc.constant(afterSuccess()),
   fc.constant(afterGoodProbe('3.1')),
   anyFault.map(afterBadProbe),
+  fc.nat(1_000).map(afterLosses),
 );
 
 describe('the health of an engine', () => {
@@ -62,6 +64,22 @@ describe('the health of an engine', () => {
       expect(health.healthy, reason).to.be.true;
       expect(health.score, reason).to.be.below(0.1);
     }
+  });
+
+  it('is never bad by lost packets or loops alone, only its score falls and comes back', () => {
+    const minutes = (perMinute: number, count: number): EngineHealth => {
+      let health = freshHealth(0);
+      for (let n = 1; n <= count; n += 1) health = afterLosses(perMinute)(health, n * 60_000);
+      return health;
+    };
+    expect(minutes(0, 60)).to.deep.equal(freshHealth(0));
+    expect(minutes(1, 60).score).to.be.within(0.75, 0.9);
+    const bad = minutes(10, 60);
+    expect(bad).to.include({ healthy: true, failures: 0 });
+    expect(bad.score).to.be.below(0.3);
+    expect(currentScore(bad, 60 * 60_000 + 600_000)).to.be.above(0.75);
+    const loop = apply([afterFault(fault(EngineFaultKind.Session, 'loop'))]);
+    expect(loop).to.include({ healthy: true, failures: 0, score: 0.4 });
   });
 
   it('counts an engine that hangs', () => {

@@ -51,6 +51,16 @@ describe('the ladder', () => {
     expect(next(history)).to.deep.equal({ type: 'newSession' });
   });
 
+  it('leaves a loop for a new session and then for another engine, however long it played', () => {
+    const loop = { reason: 'loop', mediaMs: 0 };
+    const stable = failure({ mediaMs: 3_600_000 });
+    expect(next(running(stable, failure(loop)))).to.deep.equal({ type: 'newSession' });
+    const again = running(stable, failure(loop), failure({ ...loop, session: 's2' }));
+    expect(next(again)).to.deep.equal({ type: 'otherEngine', exclude: ['a'] });
+    const elsewhere = running(failure(loop), failure(loop), failure({ ...loop, engineId: 'b' }));
+    expect(next(elsewhere)).to.deep.equal({ type: 'newSession' });
+  });
+
   it('takes another engine when the retries of this one are used up', () => {
     const history = running(failure(), failure(), failure({ session: 's2' }));
     expect(next(history)).to.deep.equal({ type: 'otherEngine', exclude: ['a'] });
