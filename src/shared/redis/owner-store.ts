@@ -40,6 +40,8 @@ export interface RingRequest {
   readonly held: number;
   /** `PROXY_BUFFER_TOTAL_BYTES`; 0: only Redis' `maxmemory` bounds. */
   readonly total: number;
+  /** Over the nodes of a Cluster: the memory of the one that is asked says nothing. */
+  readonly spread: boolean;
   /** A stream that runs is never refused. */
   readonly runs: boolean;
 }
@@ -320,8 +322,9 @@ export class OwnerStore {
 
   /** Keeps memory of Redis free for a ring; see `reserveRing-1.lua`. */
   async reserveRing(stream: StreamId, request: RingRequest): Promise<RingAnswer> {
-    const { wanted, held, total, runs } = request;
-    const args = [stream, wanted, held, RING_LIFE_MS, total, RING_SHARE, runs ? '1' : '0'];
+    const { wanted, held, total, runs, spread } = request;
+    const share = spread ? 0 : RING_SHARE;
+    const args = [stream, wanted, held, RING_LIFE_MS, total, share, runs ? '1' : '0'];
     const [code, free] = (await this.#scripts.reserveRing([this.#keys.admittedBytes], args)) as [
       number,
       number,

@@ -48,6 +48,7 @@ export async function makeOwner(
     ownership,
     maxStreams: settings.maxStreams,
     totalBytes: settings.bufferTotalBytes,
+    spread: settings.redis.cluster.length > 0,
     bounds: { maxBytes: settings.bufferMaxBytes, ttlMs: settings.bufferTtlMs },
     ring: () => fillOf(session),
     plays: () => session.feed.head > 0,

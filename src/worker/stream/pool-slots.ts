@@ -17,6 +17,8 @@ export interface PoolSlotsOptions {
   readonly maxStreams: number;
   /** `PROXY_BUFFER_TOTAL_BYTES`; 0 means that only Redis' memory bounds. */
   readonly totalBytes: number;
+  /** Rings are spread over the nodes of a Redis Cluster. */
+  readonly spread: boolean;
   readonly bounds: RingBounds;
   /** What the stream's ring has come to. */
   readonly ring: () => RingFill;
@@ -113,11 +115,11 @@ export class PoolSlots implements EngineSlots {
 
   /** Before Redis is full: a new stream is refused, one that plays only tells what it needs. */
   async #admitRing(): Promise<void> {
-    const { owners, ownership, bounds, ring, totalBytes, plays } = this.#options;
+    const { owners, ownership, bounds, ring, totalBytes, spread, plays } = this.#options;
     const fill = ring();
     const wanted = footprint(ringNeed(fill, bounds));
     const { reserved, free } = await owners.reserveRing(ownership.stream, {
-      ...{ wanted, held: footprint(fill.bytes), total: totalBytes, runs: plays() },
+      ...{ wanted, held: footprint(fill.bytes), total: totalBytes, spread, runs: plays() },
     });
     if (!reserved) throw new AppError('REDIS_FULL', { needed: wanted, free });
   }

@@ -29,7 +29,14 @@ describe('the admission of rings by the memory of Redis', () => {
   });
 
   const ask = (n: number, changes: Partial<RingRequest> = {}, store = owners) =>
-    store.reserveRing(id(n), { wanted: 8 * MB, held: 0, total: 0, runs: false, ...changes });
+    store.reserveRing(id(n), {
+      wanted: 8 * MB,
+      held: 0,
+      total: 0,
+      spread: false,
+      runs: false,
+      ...changes,
+    });
   const admitted = async (count: number): Promise<number> => {
     const answers = await Promise.all(Array.from({ length: count }, (_, n) => ask(n)));
     return answers.filter(({ reserved }) => reserved).length;
@@ -86,6 +93,11 @@ describe('the admission of rings by the memory of Redis', () => {
       reserved: false,
       free: 2 * MB,
     });
+  });
+
+  it('goes by the settings alone where rings are spread over a Cluster', async () => {
+    expect(await ask(1, { wanted: 1e12, spread: true })).to.include({ reserved: true });
+    expect(await ask(2, { total: MB, spread: true })).to.include({ reserved: false });
   });
 
   it('goes by the settings alone where it may not ask Redis', async () => {

@@ -5,7 +5,8 @@ What others keep in this Redis counts too: memory in use, without what the rings
 
 KEYS[1] reservations (hash): stream → "expiry,bytes reserved,bytes held"
 ARGV[1] stream   ARGV[2] bytes wanted   ARGV[3] bytes held   ARGV[4] life of the reservation, ms
-ARGV[5] bound of all reservations, bytes, 0 for none   ARGV[6] part of maxmemory for rings
+ARGV[5] bound of all reservations, bytes, 0 for none
+ARGV[6] part of maxmemory for rings, 0 where rings are spread over the nodes of a Cluster
 ARGV[7] '1' the stream runs
 
 Returns {1 reserved, free bytes before} or {0 refused, free bytes}; free is -1 without any bound.
@@ -33,7 +34,7 @@ if tonumber(ARGV[5]) > 0 then
   free = math.max(0, tonumber(ARGV[5]) - reserved)
 end
 -- Not allowed to every user: then only the bound that is configured counts.
-local info = redis.pcall('INFO', 'memory')
+local info = tonumber(ARGV[6]) > 0 and redis.pcall('INFO', 'memory')
 if type(info) == 'string' then
   local used = tonumber(info:match('used_memory:(%d+)') or '0')
   local limit = tonumber(info:match('\nmaxmemory:(%d+)') or '0')
