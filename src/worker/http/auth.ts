@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { bearerOf } from '../access/credential.js';
+import { clientAddress } from './client-address.js';
 import type { HttpDeps } from './deps.js';
 
 export interface Guards {
@@ -16,11 +17,11 @@ export function makeGuards({
   apiKeyConfigured,
 }: Pick<HttpDeps, 'access' | 'apiKeyConfigured'>): Guards {
   const network: RequestHandler = (request, _response, next) => {
-    access.admitNetwork(request.ip ?? '');
+    access.admitNetwork(clientAddress(request));
     next();
   };
   const always: RequestHandler = (request, _response, next) => {
-    const address = request.ip ?? '';
+    const address = clientAddress(request);
     access.admitNetwork(address);
     access.checkKey(address, bearerOf(request.headers.authorization));
     next();

@@ -4,6 +4,7 @@ import { signedQuery, signedTarget, streamTarget } from '../../shared/signed-url
 import { readCredential, splitPathToken } from '../access/credential.js';
 import type { Carried, MediaAsk } from '../access/decide.js';
 import type { QueryEnd } from '../playlist/rewrite.js';
+import { clientAddress } from './client-address.js';
 
 const pathTokens = new WeakMap<IncomingMessage, string>();
 
@@ -27,7 +28,7 @@ export function mediaAsk(request: Request): MediaAsk {
   const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
   const { authorization } = request.headers;
   return {
-    address: request.ip ?? '',
+    address: clientAddress(request),
     credential: readCredential(pathTokens.get(request) ?? null, query, authorization),
     target: signedTarget(path, query),
   };

@@ -8,6 +8,7 @@ import type { StreamRegistry } from '../../stream/stream-registry.js';
 import { MovedError } from '../../stream/waiting-room.js';
 import type { ContentSelector } from '../../contracts.js';
 import type { AccessGate } from '../../access/access-gate.js';
+import { clientAddress } from '../client-address.js';
 import { mediaAsk } from '../credentials.js';
 import { pathParam } from '../route.js';
 import { parseStreamRequest } from '../stream-request.js';
@@ -77,7 +78,7 @@ async function play(
     stream,
     keyType,
     client: newClientId(),
-    ip: request.ip ?? '',
+    ip: clientAddress(request),
     userAgent: (request.get('user-agent') ?? '').replace(/\p{C}/gu, ' ').slice(0, MAX_USER_AGENT),
     connectedAt: clock.now(),
     user,
