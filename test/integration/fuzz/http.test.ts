@@ -125,7 +125,7 @@ describe('The HTTP side, whatever comes over the wire', function () {
     const channels = new ChannelFile({ path: join(directory, 'tv.json'), given: true, logger });
     const media = {
       ...{ access, aliases: channels, clock: systemClock },
-      ...{ onPlaying: () => undefined, onJoined: () => undefined },
+      ...{ onMoved: () => undefined, onPlaying: () => undefined, onJoined: () => undefined },
       registry: {
         admit: ({ stream }: { stream: string }) => {
           streamsAsked.add(stream);
