@@ -128,8 +128,15 @@ describe('Access to media, on the real process tree', () => {
     this.timeout(40_000);
     const player = play(`/t/${ANNA}${id}`);
     await player.untilBytes(200_000, 15_000);
+    // From Redis: a draining worker closes the kept-alive connection of whoever asks it over HTTP.
+    const { look } = stage.proxy;
+    const key = `ace_proxy:stream:${CHANNEL}:clients`;
     const at = async (): Promise<string> =>
-      until('its record', async () => (await workerOf('anna'))[0]);
+      until('its record', async () => {
+        const [client] = await look.smembers(key);
+        const record = client === undefined ? {} : await look.hgetall(`${key}:${client}`);
+        return record['user'] === 'anna' ? record['worker_id'] : undefined;
+      });
     const died = await at();
     process.kill(Number(died.split(':').at(-2)), 'SIGKILL');
     await until('a sibling serves it', async () => (await at()) !== died, 10_000);
