@@ -6,7 +6,8 @@ import type { RaceResult } from './race-world.js';
 
 const CHANNELS = 10;
 const ZAPS_PER_SECOND = 20;
-/** Zaps that a viewer stays for; the others leave with the next one. */
+/** Every fifth viewer stays for so many zaps; the others leave with the next one. */
+const STAY_ZAPS = 12;
 const STAYS_EVERY = 5;
 
 /** Zaps over ten channels of the real process tree; most players leave before there is media. */
@@ -15,7 +16,8 @@ export async function zap(seconds: number): Promise<RaceResult> {
   const engine = await startEngine({ prebufferMs: 50, gop: 0.5, startDelayMs: 40 });
   const proxy = await startProxy({
     engines: [engine],
-    env: { PROXY_MAX_STREAMS_PER_ENGINE: String(CHANNELS) },
+    // Shorter than the time until a channel is asked for again: streams end and begin all the time.
+    env: { PROXY_MAX_STREAMS_PER_ENGINE: String(CHANNELS), PROXY_GRACE_PERIOD: '0.1' },
   });
   const faults: string[] = [];
   const zaps = seconds * ZAPS_PER_SECOND;
@@ -24,7 +26,8 @@ export async function zap(seconds: number): Promise<RaceResult> {
     for (let n = 0; n < zaps; n++) {
       const channel = ((n * 7) % CHANNELS).toString(16).padStart(40, '9');
       players.push(new Player(proxy.media(channel)));
-      if (n > 0 && n % STAYS_EVERY !== 0) players[n - 1]?.leave();
+      if (n % STAYS_EVERY !== 0) players[n - 1]?.leave();
+      players[n - STAY_ZAPS]?.leave();
       await delay(1_000 / ZAPS_PER_SECOND);
     }
     await players.at(-1)?.untilBytes(188 * 100, 10_000);
