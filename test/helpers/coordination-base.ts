@@ -1,7 +1,10 @@
 import type { Redis } from 'ioredis';
-import type { ClientId, StreamId } from '../../src/shared/ids.js';
+import { expect } from 'chai';
+import type { ClientId, StreamId, WorkerId } from '../../src/shared/ids.js';
 import type { Keys } from '../../src/shared/redis/keys.js';
 import type { Ownership } from '../../src/shared/redis/owner-store.js';
+import { RedisReaper } from '../../src/shared/redis/reaper.js';
+import type { RingStore } from '../../src/shared/redis/ring-store.js';
 import { makeStores, type WorkerStores } from './scripted-redis.js';
 
 /**
@@ -13,6 +16,8 @@ export interface ModelWorker {
   own: Ownership | null;
   /** It has begun a stop: it renews no more and only ends the stream. */
   stopping: 'idle' | 'forced' | null;
+  /** Somebody asked for the end of the stream. */
+  asked: boolean;
   /** Redis came back empty: it will restore itself. */
   restoring: boolean;
   nextIndex: number;
@@ -33,6 +38,7 @@ export interface Facts {
   readonly life: string | null;
   readonly head: number;
   readonly stopping: boolean;
+  readonly stopRequest: string | null;
   readonly clients: readonly string[];
 }
 
@@ -104,8 +110,12 @@ export class CoordinationBase {
     worker.chunks.length = 0;
   }
 
+  /** Workers that died, until their primary has freed what they held. */
+  readonly dead: WorkerId[] = [];
+
   /** The process dies; what it sent may still be read. A new process takes its place. */
   crash(worker: ModelWorker): void {
+    this.dead.push(worker.stores.worker);
     this.lateCommands.push(...worker.outbox, ...worker.chunks);
     for (const [client, holder] of this.served) {
       if (holder !== worker) continue;
@@ -113,6 +123,41 @@ export class CoordinationBase {
       this.orphans.add(client);
     }
     Object.assign(worker, this.#newWorker());
+  }
+
+  /** A primary frees what a dead worker held; a living worker's lock and clients are left alone. */
+  async reap(): Promise<void> {
+    const worker = this.dead.shift();
+    if (worker === undefined) return;
+    const before = await this.facts();
+    const reaper = new RedisReaper(this.#redis, this.#keys);
+    await reaper.reap(worker, [{ stream: this.stream, term: 0 }]);
+    const after = await this.facts();
+    expect(after.owner, 'the lock after a reap').to.equal(
+      before.owner === worker ? null : before.owner,
+    );
+    await reaper.dropClients(worker, ++this.now);
+    const served = [...this.served.keys()].filter((client) => !this.forgotten.has(client));
+    expect((await this.facts()).clients, 'viewers after a reap').to.include.members(served);
+  }
+
+  /** Somebody asks for the stop of the stream, whoever owns it. */
+  async askToStop(): Promise<void> {
+    await this.#redis.set(this.#names.stopRequest, 'model', 'PX', 60_000);
+  }
+
+  async expireStopRequest(): Promise<void> {
+    await this.#redis.del(this.#names.stopRequest);
+  }
+
+  /** The follower reads the ring on the connection of nobody else. */
+  ringStore(): RingStore {
+    return makeStores(this.#redis, this.#keys, 'follower').ring;
+  }
+
+  /** What the owners have listed is of no use to the next schedule. */
+  async unlist(): Promise<void> {
+    await this.#redis.srem(this.#keys.streams, this.stream);
   }
 
   async expireLock(): Promise<void> {
@@ -148,17 +193,28 @@ export class CoordinationBase {
       .hget(names.metadata, 'init_time')
       .get(names.index)
       .exists(names.stopping)
+      .get(names.stopRequest)
       .smembers(names.clients)
       .exec();
-    const [owner, term, life, head, stopping, clients] = (results ?? []).map(([, value]) => value);
+    const [owner, term, life, head, stopping, stopRequest, clients] = (results ?? []).map(
+      ([, value]) => value,
+    );
     return {
       owner: owner as string | null,
       term: term === null ? null : Number(term),
       life: life as string | null,
       head: Number(head),
       stopping: stopping === 1,
+      stopRequest: stopRequest as string | null,
       clients: clients as string[],
     };
+  }
+
+  /** No key of the stream lives for ever. */
+  async expectMortal(): Promise<void> {
+    for (const key of await this.dump()) {
+      expect(await this.#redis.pttl(key), `life of ${key}`).to.be.greaterThan(0);
+    }
   }
 
   /** Names of the stream's keys. */
@@ -176,6 +232,7 @@ export class CoordinationBase {
       stores,
       own: null,
       stopping: null,
+      asked: false,
       restoring: false,
       nextIndex: 1,
       outbox: [],

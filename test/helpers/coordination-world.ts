@@ -2,12 +2,20 @@ import { expect } from 'chai';
 import type { ClientId } from '../../src/shared/ids.js';
 import type { Ownership } from '../../src/shared/redis/owner-store.js';
 import { CoordinationBase, nothing, type Facts, type ModelWorker } from './coordination-base.js';
+import { ModelFollower } from './model-follower.js';
 import { append, join, type WorkerStores } from './scripted-redis.js';
 
 /** The steps of the model, each with what must be true of its answer. */
 export class CoordinationWorld extends CoordinationBase {
+  /** A worker that watches the ring, by notices that may get lost. */
+  readonly follower: ModelFollower;
   /** Newest term of each life that Redis remembers. */
   readonly #granted = new Map<string, number>();
+
+  constructor(...parts: ConstructorParameters<typeof CoordinationBase>) {
+    super(...parts);
+    this.follower = new ModelFollower(this.stream, this.ringStore());
+  }
 
   override async flush(): Promise<void> {
     await super.flush();
@@ -28,7 +36,12 @@ export class CoordinationWorld extends CoordinationBase {
       expect(term, 'terms grow').to.be.greaterThan(this.#granted.get(life) ?? 0);
       this.#granted.set(life, term);
       if (worker.stores !== stores) return;
-      Object.assign(worker, { own: answer.ownership, stopping: null, restoring: false });
+      Object.assign(worker, {
+        own: answer.ownership,
+        stopping: null,
+        restoring: false,
+        asked: false,
+      });
       worker.nextIndex = before.head + 1;
     };
   }
@@ -51,16 +64,22 @@ export class CoordinationWorld extends CoordinationBase {
     const { stores } = worker;
     return async (): Promise<void> => {
       const before = await this.facts();
-      const { outcome } = await stores.owners.renew(own, { pulse: ++this.now });
+      const answer = await stores.owners.renew(own, { pulse: ++this.now });
+      const { outcome } = answer;
       const expected = !this.#mayBe(before, stores, own)
         ? 'lost'
         : before.term === null
           ? 'gone'
           : 'renewed';
       expect(outcome, 'a renewal').to.equal(expected);
-      if (outcome === 'renewed') this.#expectNewest(own);
+      if (answer.outcome === 'renewed') {
+        this.#expectNewest(own);
+        expect(answer.stopRequest, 'the request for a stop').to.equal(before.stopRequest);
+        expect(answer.clients, 'the census').to.equal(before.clients.length);
+      }
       if (worker.own !== own) return;
       if (outcome === 'lost') worker.own = null;
+      worker.asked = answer.outcome === 'renewed' && answer.stopRequest !== null;
       worker.restoring = outcome === 'gone';
     };
   }
@@ -88,7 +107,9 @@ export class CoordinationWorld extends CoordinationBase {
   #append({ stores, nextIndex: index }: ModelWorker, own: Ownership) {
     return async (): Promise<void> => {
       const before = await this.facts();
-      const accepted = await append(stores, own, index);
+      const at = ++this.now;
+      const accepted = await append(stores, own, index, [], at);
+      if (accepted && index > before.head) this.follower.published(index, own.term, at);
       const mine = this.#holds(before, stores, own) && before.life === own.life;
       expect(accepted, 'an append').to.equal(mine);
       const { head, marks } = await stores.ring.snapshot(this.stream);

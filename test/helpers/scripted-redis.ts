@@ -54,12 +54,15 @@ export function append(
   own: Ownership,
   index: number,
   drop: readonly number[] = [],
+  at = index,
 ): Promise<boolean> {
   return stores.ring.append(own.stream, {
     term: own.term,
     life: own.life,
-    mark: { i: index, t: own.term, at: index, s: 188, j: [], tb: null, sp: 0 },
-    bytes: Buffer.from(`${stores.worker} ${own.life} ${String(own.term)} ${String(index)}`),
+    mark: { i: index, t: own.term, at, s: 188, j: [], tb: null, sp: 0 },
+    bytes: Buffer.from(
+      `${stores.worker} ${own.life} ${String(own.term)} ${String(index)}`.padEnd(188),
+    ),
     tables: null,
     drop,
     now: index,

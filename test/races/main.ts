@@ -1,16 +1,19 @@
 import { parseArgs } from 'node:util';
+import { runModel } from '../helpers/coordination-model.js';
+import { openRedisFixture } from '../helpers/redis-fixture.js';
 import { CrashLab } from './crashes.js';
 import { RaceWorld, type RaceResult } from './race-world.js';
 import { zap } from './zapping.js';
 
 const HELP = `Runs the races of starts, returns and stops, and kills workers at every step of a start.
 
-  npm run races -- [--only opens|returns|zaps|crashes] [--opens N] [--returns MS] [--seconds N]
-                   [--from N] [--to N]
+  npm run races -- [--only opens|returns|zaps|crashes|model] [--opens N] [--returns MS] [--seconds N]
+                   [--from N] [--to N] [--schedules N]
 
   --opens N     times that 8 workers open one channel at once (1000)
   --returns MS  a player comes back at each ms up to here (500)
   --seconds N   of 20 zaps a second (10)
+  --schedules N random schedules of the model of the coordination (3000)
   --from, --to  the steps of a start at which its worker is killed (all)
 
 After each: engine sessions started = stopped, no key, no socket, no slot is left. Exits with 1
@@ -25,6 +28,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '10' },
     from: { type: 'string', default: '0' },
     to: { type: 'string', default: 'Infinity' },
+    schedules: { type: 'string', default: '3000' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -39,6 +43,7 @@ if (values.help) {
   if (wanted('opens') || wanted('returns')) await runWorld();
   if (wanted('zaps')) report(await zap(Number(values.seconds)));
   if (wanted('crashes')) await runCrashes();
+  if (wanted('model')) await checkModel(Number(values.schedules));
   process.exitCode = found.length === 0 ? 0 : 1;
 }
 
@@ -63,6 +68,19 @@ async function runCrashes(): Promise<void> {
     }
   }
   await lab.close();
+}
+
+async function checkModel(schedules: number): Promise<void> {
+  const fixture = await openRedisFixture();
+  try {
+    const steps = await runModel(fixture, schedules);
+    print(
+      `${String(schedules)} schedules of the model, ${String(steps)} commands: all invariants hold`,
+    );
+  } catch (error) {
+    complain([String(error)]);
+  }
+  await fixture.close();
 }
 
 function report({ what, sessionsStarted, sessionsStopped, faults, seconds }: RaceResult): void {

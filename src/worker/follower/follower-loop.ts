@@ -52,7 +52,11 @@ export class FollowerLoop {
     const { bus, keys, stream, clock } = this.#options;
     this.#unsubscribe = bus.subscribe(keys.stream(stream).notices, {
       onMessage: (text) => this.#reader.announce(text),
-      onResync: () => void this.#poll(),
+      // The head alone would not tell another ring of the same length.
+      onResync: () => {
+        this.#reader.resync();
+        void this.#poll();
+      },
     });
     this.#timer = clock.setInterval(() => void this.#poll(), POLL_MS);
     this.#reader.resync();

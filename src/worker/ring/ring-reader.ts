@@ -36,7 +36,12 @@ export class RingReader {
     if (wire === null) return;
     const mark = fromWire(wire);
     const last = this.#announced.at(-1)?.index ?? this.#options.feed.head;
-    if (mark.index <= last) return;
+    if (mark.index <= last) {
+      const { feed } = this.#options;
+      // Another ring was begun, and its first notices got lost: what comes next does not continue ours.
+      if (feed.contradicts(feed.head, [mark])) this.resync();
+      return;
+    }
     // A hole, or tables that nobody described yet: the snapshot tells.
     const unknown = mark.tables !== null && this.#options.feed.tables(mark.tables) === null;
     if (mark.index !== last + 1 || unknown) this.#resync = true;

@@ -183,6 +183,29 @@ describe('the scripts of ownership', () => {
     });
   });
 
+  it('prolong the life of every key of the stream with each renewal and each win', async () => {
+    const own = await win(a, STREAM);
+    await append(a, own, 1);
+    await join(a, STREAM, CLIENT);
+    const { owner, term, metadata, index, marks, clients } = names();
+    const shorten = async (): Promise<void> => {
+      for (const key of await left()) await fixture.redis.pexpire(key, 5_000);
+    };
+    const lives = (keys: readonly string[]): Promise<number[]> =>
+      Promise.all(keys.map((key) => fixture.redis.pttl(key)));
+    await shorten();
+    await a.owners.renew(own, {});
+    for (const life of await lives([owner, term, metadata, index, marks, clients])) {
+      expect(life).to.be.greaterThan(50_000);
+    }
+    await shorten();
+    await append(a, own, 2);
+    for (const life of await lives([index, marks])) expect(life).to.be.greaterThan(50_000);
+    await shorten();
+    await win(a, STREAM);
+    for (const life of await lives([owner, term, metadata])) expect(life).to.be.greaterThan(50_000);
+  });
+
   it('keep an owner and let it stop when Redis has no memory left', async () => {
     const own = await win(a, STREAM);
     await fixture.redis.pexpire(names().owner, 5_000);

@@ -135,6 +135,20 @@ describe('the ring reader of a follower', () => {
     expect(feed.marks()).to.deep.equal(redis.chunks.map(markOf));
   });
 
+  it('sees by any notice that another ring was begun, also when nobody told of the end', async () => {
+    publish(5);
+    reader.resync();
+    await turns();
+    maker.newLife();
+    redis.chunks = [];
+    const fresh = publish(6);
+    // The notices of 1 to 3 got lost; 4 and 5 are numbers that are known already.
+    for (const chunk of fresh.slice(3)) reader.announce(notice(chunk));
+    await turns();
+    expect({ life: feed.life, head: feed.head }).to.deep.equal({ life: 1, head: 6 });
+    expect(feed.marks()).to.deep.equal(fresh.map(markOf));
+  });
+
   it('keeps its place while the owner publishes again to an empty Redis', async () => {
     publish(10);
     reader.resync();
