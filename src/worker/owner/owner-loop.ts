@@ -16,6 +16,7 @@ import { StreamPublisher } from './stream-publisher.js';
 import { StreamStory } from './stream-story.js';
 import {
   engineFields,
+  NO_SESSION,
   ringFields,
   sessionFields,
   statFields,
@@ -238,7 +239,7 @@ export class OwnerLoop {
   }
 
   #onConnecting(slot: EngineSlot): void {
-    this.#publisher.enter(StreamState.Connecting, engineFields(slot));
+    this.#publisher.enter(StreamState.Connecting, { ...engineFields(slot), ...NO_SESSION });
     this.#story.connecting(slot.engine.id, slot.alternatives);
     this.#quality.connecting(slot.engine.id);
     const reason = this.#engines.size === 0 ? null : 'the engine before failed';

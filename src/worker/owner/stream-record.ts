@@ -57,9 +57,9 @@ export class StreamRecord {
     return noted;
   }
 
-  /** `null` when the stream is in this state already. */
+  /** `null` when there is nothing to write: it is in this state already and `more` is empty. */
   enter(state: StreamState, now: number, more: Metadata = {}): Metadata | null {
-    if (this.#state === state) return null;
+    if (this.#state === state) return Object.keys(more).length === 0 ? null : this.set(more);
     this.#state = state;
     return this.set({ state, state_changed_at: now, ...more });
   }
@@ -76,6 +76,15 @@ export function engineFields(slot: EngineSlot): Metadata {
     engine_lease: slot.lease,
   };
 }
+
+/** Between two sessions: what the engine before gave means nothing on the next one. */
+export const NO_SESSION: Metadata = {
+  playback_url: '',
+  stat_url: '',
+  command_url: '',
+  playback_session_id: '',
+  session_pid: '',
+};
 
 /** URLs as the engine is really asked: its configured address with the session's paths. */
 export function sessionFields(session: EngineSession): Metadata {
