@@ -17,6 +17,7 @@ const DOCUMENTS = [
   'docs/scaling.md',
   'docs/security.md',
   'docs/citations.md',
+  'docs/regressions.md',
   'docs/players.md',
 ];
 

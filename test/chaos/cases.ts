@@ -67,6 +67,7 @@ export const ENGINE_CASES: readonly ChaosCase[] = [
   },
   {
     fault: 'the only engine is gone for 3 s and comes back',
+    long: true,
     maxGapMs: 9_000,
     engineForgets: true,
     inject: async ({ engines }) => engines[0]?.restart(3_000),

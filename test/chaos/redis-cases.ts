@@ -56,6 +56,7 @@ export const REDIS_CASES: readonly ChaosCase[] = [
   },
   {
     fault: 'Redis pauses all commands for 3 s',
+    long: true,
     maxGapMs: 5_000,
     maxGapAtOwnerMs: 600,
     inject: async ({ proxy }) => {
