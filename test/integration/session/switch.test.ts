@@ -51,7 +51,9 @@ describe('the metadata of a stream whose first engine fails', () => {
     const viewer = second.play(STREAM);
     await viewer.untilMedia();
     await first.kill();
-    await new RedisReaper(fixture.redis, fixture.keys).reap(first.id, [{ stream: STREAM, term: 1 }]);
+    await new RedisReaper(fixture.redis, fixture.keys).reap(first.id, [
+      { stream: STREAM, term: 1 },
+    ]);
     await until('the follower owns', () => second.owns(STREAM));
     await viewer.untilMedia(188 * 500);
     expect(good.witness.starts[STREAM]).to.equal(1);
