@@ -2,12 +2,13 @@ import { hostname } from 'node:os';
 import type { Clock } from '../shared/clock.js';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
-import { Metrics } from '../shared/metrics/definitions.js';
+import { Metrics, REDIS_USES } from '../shared/metrics/definitions.js';
 import { ClientStore } from '../shared/redis/client-store.js';
 import { openConnections, untilReady, type RedisConnections } from '../shared/redis/connections.js';
 import { RedisEngineStore } from '../shared/redis/engine-store.js';
 import { EventBus } from '../shared/redis/event-bus.js';
 import { makeKeys, type Keys } from '../shared/redis/keys.js';
+import { observeCommands } from '../shared/redis/observe.js';
 import { OwnerStore } from '../shared/redis/owner-store.js';
 import { readRedisTime } from '../shared/redis/redis-time.js';
 import { RingStore } from '../shared/redis/ring-store.js';
@@ -73,6 +74,12 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
     logger.warn('Redis does not answer yet', { error }),
   );
   const metrics = new Metrics();
+  for (const use of REDIS_USES) {
+    observeCommands(stores.redis[use], {
+      answered: (seconds) => metrics.redisSeconds.observe(use, seconds),
+      failed: (kind) => metrics.redisErrors.inc(kind),
+    });
+  }
   const counters = makeStreamCounters(metrics);
   const { pool, keeper } = makeEngines(inputs, stores);
   const { owners, clients, keys, redis } = stores;

@@ -20,6 +20,8 @@ export function makeStreamCounters(metrics: Metrics): StreamCounters {
   let bytesOut = 0;
   return {
     skip: () => metrics.skips.inc(),
+    gap: () => metrics.gaps.inc(),
+    adopted: () => metrics.adopts.inc(),
     sent: (bytes) => {
       bytesOut += bytes;
     },
@@ -27,7 +29,11 @@ export function makeStreamCounters(metrics: Metrics): StreamCounters {
       if (reason === 'ghost') metrics.ghosts.inc();
     },
     ownership: () => metrics.ownershipChanges.inc(),
-    read: (chunks) => metrics.chunksRead.inc(chunks),
+    takeover: () => metrics.takeovers.inc(),
+    read: (chunks, _bytes, lagMs) => {
+      metrics.chunksRead.inc(chunks);
+      metrics.followerLag.observe(Math.max(0, lagMs) / 1_000);
+    },
     appended: (bytes) => {
       metrics.chunksAppended.inc();
       metrics.bytesIn.inc(bytes);

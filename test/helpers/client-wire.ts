@@ -51,6 +51,7 @@ export class Wire {
   readonly clock = new HandClock();
   closedFor: string | null = null;
   skips = 0;
+  gaps = 0;
   /** True as soon as something was written on top of what the socket had not taken. */
   disobeyed = false;
   mostQueued = 0;
@@ -88,6 +89,7 @@ export class Wire {
       ghostMs: 5_000,
       onClosed: (_client, reason) => (this.closedFor = reason),
       onSkip: () => this.skips++,
+      onGap: () => this.gaps++,
       onSent: () => undefined,
       ...changes,
     });

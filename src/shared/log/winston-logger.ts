@@ -5,6 +5,7 @@ import winston from 'winston';
 import type { LogLevel, LogSettings } from '../config/settings.js';
 import { LOG_LEVELS } from '../config/settings.js';
 import { withDeadline } from '../deadline.js';
+import { RepeatLimiter, WINDOW_MS } from './repeat-limiter.js';
 import type { LogFields, Logger } from './logger.js';
 import { renderJson, renderPretty } from './render.js';
 import type { LogRecord } from './render.js';
@@ -47,6 +48,8 @@ class Output {
   readonly #winston: winston.Logger;
   readonly #destination: Writable;
   readonly #rank: number;
+  readonly #limiter = new RepeatLimiter();
+  #flushTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(root: winston.Logger, destination: Writable, level: LogLevel) {
@@ -63,16 +66,34 @@ class Output {
   }
 
   write(record: LogRecord): void {
-    this.#winston.log({ level: record.level, message: record.message, record });
+    const lines = this.#limiter.pass(record);
+    if (lines.length === 0) this.#flushLater();
+    this.#print(lines);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    clearTimeout(this.#flushTimer);
+    this.#print(this.#limiter.flush(Infinity));
     this.#closed = true;
     const finished = new Promise<void>((resolve) => this.#winston.once('finish', resolve));
     this.#winston.end();
     const written = finished.then(() => flushed(this.#destination));
     await withDeadline(written, CLOSE_DEADLINE_MS, 'writing the log').catch(() => undefined);
+  }
+
+  #print(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.#winston.log({ level: record.level, message: record.message, record });
+    }
+  }
+
+  /** The count of what is withheld is told also when the fault is over. */
+  #flushLater(): void {
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      if (!this.#closed) this.#print(this.#limiter.flush(Date.now()));
+    }, WINDOW_MS).unref();
   }
 }
 

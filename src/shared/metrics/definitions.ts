@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { RedisFailure } from '../redis/failures.js';
 
 /** What the code that counts may know of a metric; prom-client stays in this folder. */
 export interface CounterMetric {
@@ -17,6 +19,14 @@ export interface HistogramMetric {
   observe(value: number): void;
 }
 
+export interface LabelledHistogram<L extends string = string> {
+  observe(label: L, value: number): void;
+}
+
+/** What a connection to Redis is for. */
+export const REDIS_USES = ['control', 'data'] as const;
+export type RedisUse = (typeof REDIS_USES)[number];
+
 export const STREAM_ROLES = ['owner', 'follower'] as const;
 export type StreamRole = (typeof STREAM_ROLES)[number];
 
@@ -25,6 +35,13 @@ const JOIN_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 
 /** Seconds; a clock reference is due every 0.1 s (ISO/IEC 13818-1, 2.7.2), broadcasters send 0.04. */
 const PCR_BUCKETS = [0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1, 5];
+
+/** Seconds; from one round trip on a host to the deadline of a command. */
+const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Values of one label at most: a word that an engine sent could be any. */
+const MAX_LABEL_VALUES = 40;
+const OTHER = 'other';
 
 /** Prefix of every name: `ace_proxy_<thing>_<unit>[_total]`. */
 const PREFIX = 'ace_proxy_';
@@ -50,6 +67,14 @@ export class Metrics {
   readonly skips = this.#counter(
     'client_skips_total',
     'Times a client fell out of the ring and resumed at a newer keyframe.',
+  );
+  readonly gaps = this.#counter(
+    'client_gaps_total',
+    'Gaps of a second or more in which a client got null packets for want of media.',
+  );
+  readonly adopts = this.#counter(
+    'client_adopts_total',
+    'Clients that went on at another worker on the connection they had.',
   );
   readonly ghosts = this.#counter(
     'client_ghosts_total',
@@ -91,6 +116,29 @@ export class Metrics {
     'ownership_changes_total',
     'Locks won, lost and handed over.',
   );
+  readonly takeovers = this.#counter(
+    'ownership_takeovers_total',
+    'Locks won of streams that another owner had begun.',
+  );
+  /** Two hosts' clocks stand behind it. */
+  readonly followerLag = this.#histogram(
+    'follower_read_lag_seconds',
+    'From the cut of a chunk at the owner to its arrival at a follower.',
+    LATENCY_BUCKETS,
+  );
+  readonly redisSeconds = this.#histogramBy<RedisUse>(
+    'redis_command_duration_seconds',
+    'Answers of Redis to single commands and scripts: data is chunks, control everything else.',
+    'connection',
+    REDIS_USES,
+    LATENCY_BUCKETS,
+  );
+  readonly redisErrors = this.#counterBy<RedisFailure>(
+    'redis_command_errors_total',
+    'Commands that failed: Redis away, full, refusing, or a defect of the proxy.',
+    'kind',
+    Object.values(RedisFailure),
+  );
   readonly joinSeconds = this.#histogram(
     'join_duration_seconds',
     'From the request of a player to its first media byte.',
@@ -104,6 +152,11 @@ export class Metrics {
   );
 
   constructor() {
+    const build = this.#make('build_info', 'Version of the proxy and of Node; always 1.');
+    new Gauge({ ...build, labelNames: ['version', 'node'], aggregator: 'first' }).set(
+      { version: packageVersion(), node: process.version },
+      1,
+    );
     const memory = this.#make('process_resident_memory_bytes', 'Resident memory of the workers.');
     new Gauge({
       ...memory,
@@ -136,9 +189,22 @@ export class Metrics {
     return { inc: (by = 1) => counter.inc(by) };
   }
 
-  #counterBy<L extends string>(name: string, help: string, label: string): LabelledCounter<L> {
+  /** `values` are shown before they count; more than `MAX_LABEL_VALUES` count as `other`. */
+  #counterBy<L extends string>(
+    name: string,
+    help: string,
+    label: string,
+    values: readonly L[] = [],
+  ): LabelledCounter<L> {
     const counter = new Counter({ ...this.#make(name, help), labelNames: [label] });
-    return { inc: (value, by = 1) => counter.inc({ [label]: value }, by) };
+    const known = new Set<string>(values);
+    for (const value of values) counter.inc({ [label]: value }, 0);
+    return {
+      inc: (value, by = 1) => {
+        if (known.size < MAX_LABEL_VALUES) known.add(value);
+        counter.inc({ [label]: known.has(value) ? value : OTHER }, by);
+      },
+    };
   }
 
   #gauge(name: string, help: string, aggregator: 'sum' | 'max' = 'sum'): GaugeMetric {
@@ -162,8 +228,26 @@ export class Metrics {
     return { set: (value, to) => gauge.set({ [label]: value }, to) };
   }
 
+  #histogramBy<L extends string>(
+    name: string,
+    help: string,
+    label: string,
+    values: readonly L[],
+    buckets: number[],
+  ): LabelledHistogram<L> {
+    const histogram = new Histogram({ ...this.#make(name, help), labelNames: [label], buckets });
+    const byValue = new Map(values.map((value) => [value, histogram.labels({ [label]: value })]));
+    return { observe: (value, seconds) => byValue.get(value)?.observe(seconds) };
+  }
+
   #histogram(name: string, help: string, buckets: number[]): HistogramMetric {
     const histogram = new Histogram({ ...this.#make(name, help), buckets });
     return { observe: (value) => histogram.observe(value) };
   }
+}
+
+/** `src/shared/metrics` and `dist/shared/metrics` are equally deep. */
+function packageVersion(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -42,6 +42,8 @@ export interface ClientOptions {
   readonly ghostMs: number;
   readonly onClosed: (client: ClientSession, reason: string) => void;
   readonly onSkip: () => void;
+  /** The first filler of a gap is written. */
+  readonly onGap: () => void;
   readonly onSent: (bytes: number) => void;
 }
 
@@ -76,6 +78,8 @@ export class ClientSession {
   #chunksSent = 0;
   #skips = 0;
   #lastWriteAt: number;
+  /** The last write before the gap that was told last. */
+  #gapSince: number | null = null;
   #lastTakenAt: number;
 
   constructor(options: ClientOptions) {
@@ -190,6 +194,8 @@ export class ClientSession {
     if (beyond && now - this.#lastWriteAt >= GAP_MS) this.#enterSeeking(0);
     if (keepalive && this.#mayFill() && now - this.#lastWriteAt >= GAP_MS) {
       this.#socket.write(FILLER);
+      if (this.#gapSince !== this.#lastWriteAt) this.#options.onGap();
+      this.#gapSince = this.#lastWriteAt;
     }
   }
 

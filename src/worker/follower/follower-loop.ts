@@ -16,7 +16,7 @@ export interface FollowerOptions {
   readonly feed: ChunkFeed;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onRead: (chunks: number, bytes: number) => void;
+  readonly onRead: (chunks: number, bytes: number, at: number) => void;
   /** Nobody owns the stream: somebody with clients should win it. */
   readonly onOwnerless: () => void;
   /** Redis does not know this stream's clients any more, or may not. */

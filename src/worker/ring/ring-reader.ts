@@ -11,7 +11,8 @@ export interface RingReaderOptions {
   readonly store: RingStore;
   readonly feed: ChunkFeed;
   readonly logger: Logger;
-  readonly onRead: (chunks: number, bytes: number) => void;
+  /** `at`: when the newest of them was cut, ms. */
+  readonly onRead: (chunks: number, bytes: number, at: number) => void;
 }
 
 /** Chunks fetched with one command while catching up: bounded by bytes, not to block others long. */
@@ -110,7 +111,7 @@ export class RingReader {
       bytes += chunk.length;
       feed.append(feed.chunkOf(mark, chunk));
     });
-    onRead(batch.length, bytes);
+    onRead(batch.length, bytes, batch.at(-1)?.at ?? 0);
   }
 }
 

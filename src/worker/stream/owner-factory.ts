@@ -75,7 +75,7 @@ export async function makeOwner(
     localClients: () => session.clients.count,
     onEnding: (error) => session.end(error),
     clock,
-    logger: session.logger,
+    logger: session.logger.child({ term: ownership.term }),
     quality: metrics,
     onFault: (end) => metrics.engineFault(end.reason),
     onAppend: (bytes) => metrics.appended(bytes),

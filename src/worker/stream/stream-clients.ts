@@ -115,6 +115,7 @@ export class StreamClients {
     }
     const client = this.#makeClient(playing, socket);
     client.resume(playing, torn);
+    this.#options.metrics.adopted();
     return client;
   }
 
@@ -162,6 +163,7 @@ export class StreamClients {
       ghostMs: settings.ghostMs,
       onClosed: (closed, reason) => this.#onClientClosed(closed, reason),
       onSkip: () => metrics.skip(),
+      onGap: () => metrics.gap(),
       onSent: (bytes) => metrics.sent(bytes),
     });
     this.#playing.set(identity.client, client);

@@ -229,6 +229,7 @@ export class StreamSession {
     this.#role = Role.Owner;
     onOwning(this.stream, ownership.term);
     metrics.ownership();
+    if (ownership.term > 1) metrics.takeover();
     this.logger.info('owner', { term: ownership.term });
     try {
       if (given) await this.#handedOver();
@@ -287,7 +288,7 @@ export class StreamSession {
       feed: this.feed,
       clock,
       logger: this.logger,
-      onRead: (chunks, bytes) => metrics.read(chunks, bytes),
+      onRead: (chunks, bytes, at) => metrics.read(chunks, bytes, clock.now() - at),
       onOwnerless: () => this.#stopFollowing?.({ kind: 'ownerless' }),
       onForgotten: () => void leases.pulseNow(),
     });

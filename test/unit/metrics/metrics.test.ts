@@ -51,6 +51,26 @@ describe('Metrics', () => {
     }
   });
 
+  it('bounds the values of a label, whatever words engines send', async () => {
+    const metrics = new Metrics();
+    for (let at = 0; at < 1_000; at += 1) metrics.engineFaults.inc(`reason-${String(at)}`);
+    const lines = await page([await sent(metrics)]);
+    const series = lines.filter((line) => line.startsWith('ace_proxy_engine_faults_total{'));
+    expect(series).to.have.length(41);
+    expect(series).to.include('ace_proxy_engine_faults_total{reason="other"} 960');
+  });
+
+  it('says its version once for all workers, and times the two uses of Redis', async () => {
+    const metrics = new Metrics();
+    metrics.redisSeconds.observe('data', 0.003);
+    const both = await page([await sent(metrics), await sent(new Metrics())]);
+    expect(
+      both.filter((line) => /^ace_proxy_build_info\{version=".+",node="v.+"\} 1$/.test(line)),
+    ).to.have.length(1);
+    expect(both).to.include('ace_proxy_redis_command_duration_seconds_count{connection="data"} 1');
+    expect(both).to.include('ace_proxy_redis_command_errors_total{kind="away"} 0');
+  });
+
   it('shows the series of known labels before their first value', async () => {
     const lines = await page([await sent(new Metrics())]);
     expect(lines).to.include('ace_proxy_streams{role="owner"} 0');
