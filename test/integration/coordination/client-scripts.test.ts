@@ -163,6 +163,7 @@ describe('the scripts of leases', () => {
       false,
     ]);
     expect(await admit(1, 30)).to.equal(true);
+    expect(await fixture.redis.pttl(fixture.keys.admittedClients)).to.be.greaterThan(60_000);
     // The second one's 60 s are over, the first one was prolonged.
     expect(await admit(3, 60_010)).to.equal(true);
     expect(await admit(2, 60_020)).to.equal(false);
