@@ -33,6 +33,7 @@ describe('Access over HTTP', () => {
   let app: RunningApp;
   let directory: string;
   let users: (string | null)[];
+  let addresses: string[];
 
   async function start(
     settings: Partial<AccessSettings> = {},
@@ -40,13 +41,15 @@ describe('Access over HTTP', () => {
   ): Promise<void> {
     const access = openAccess(settings);
     users = [];
+    addresses = [];
     const media = {
       ...{ access, clock: systemClock },
       ...{ onMoved: () => undefined, onPlaying: () => undefined, onJoined: () => undefined },
       aliases: { find: () => Promise.resolve({ stream: HEX, keyType: 'infohash' }) },
       registry: {
-        admit: ({ user }: { user: string | null }) => {
+        admit: ({ user, ip }: { user: string | null; ip: string }) => {
           users.push(user);
+          addresses.push(ip);
           const play = (_identity: unknown, socket: Socket): void =>
             void socket.end(Buffer.alloc(188));
           return Promise.resolve({ clients: { play } });
@@ -266,5 +269,13 @@ describe('Access over HTTP', () => {
     await app.close();
     await start({ mediaNetworks });
     expect((await ask(PLAY, from('192.0.2.9'))).status).to.equal(403);
+  });
+
+  it('records what a trusted proxy passes on only where it is an address', async () => {
+    await start({}, { settings: { trustedProxies: ['127.0.0.1'], workers: 2 } });
+    for (const forwarded of ['192.0.2.9', 'somebodys-own-token', '192.0.2.9:80']) {
+      expect((await ask(PLAY, { headers: { 'X-Forwarded-For': forwarded } })).status).to.equal(200);
+    }
+    expect(addresses).to.deep.equal(['192.0.2.9', '', '']);
   });
 });
