@@ -57,6 +57,12 @@ export class ToyTree {
     writeFileSync(join(this.#directory, 'sink'), String(port));
   }
 
+  /** The event loop of this worker stands still from now on; the system sees it run. */
+  async block(pid: number, ms: number): Promise<void> {
+    while ((await this.get(`/block?pid=${String(pid)}&ms=${String(ms)}`)).body !== 'yes');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+
   get(path: string): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
       const agent = new Agent({ keepAlive: false });

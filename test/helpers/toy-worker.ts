@@ -16,7 +16,7 @@ import { ToyOwner } from './toy-owner.js';
 /**
  * A worker whose stream is the numbers from 1 on, one a line, every 10 ms; an adopter after a crash
  * writes `torn` and goes on at the last report. `/whoami`, `/slow?ms`, `/half` (answered, never
- * ended), `/block?ms`, `/own`, `/status`. Fails to start while the file `TOY_FAIL` exists.
+ * ended), `/block?pid&ms`, `/own`, `/status`. Fails to start while the file `TOY_FAIL` exists.
  * `/engine?stream&port` reads an engine, `/give?stream&to&in` hands that over in so many ms, a drain to the
  * worker that the primary names.
  */
@@ -66,6 +66,14 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   response.end(body);
 }
 
+/** ms */
+const BLOCK_DELAY_MS = 30;
+
+/** Does nothing but keep the event loop from turning. */
+function blockFor(ms: number): void {
+  for (const end = Date.now() + ms; Date.now() < end;);
+}
+
 const routes: Record<string, (q: URLSearchParams, i: IncomingMessage, o: ServerResponse) => void> =
   {
     '/whoami': (_query, request, response) => answer(request, response, String(process.pid)),
@@ -76,8 +84,11 @@ const routes: Record<string, (q: URLSearchParams, i: IncomingMessage, o: ServerR
       ledger.answered(request.socket);
       response.write('half');
     },
-    '/block': (query) => {
-      for (const end = Date.now() + Number(query.get('ms')); Date.now() < end;);
+    '/block': (query, request, response) => {
+      const isOurs = query.get('pid') === String(process.pid);
+      answer(request, response, isOurs ? 'yes' : 'no');
+      // Once the answer is out.
+      if (isOurs) setTimeout(() => blockFor(Number(query.get('ms'))), BLOCK_DELAY_MS);
     },
     '/own': (_query, request, response) => {
       link.send({ type: 'owning', stream: STREAM, term: 7 });

@@ -69,18 +69,14 @@ describe('dealing', function () {
     expect(all.registries).to.have.length(2);
     const [stopped, other] = toy.tree.children();
     expect(other).to.be.a('number');
-    process.kill(Number(stopped), 'SIGSTOP');
-    try {
-      await until('a scrape lacks one', async () => {
-        const answer = await Promise.race([
-          toy.get('/status'),
-          new Promise<null>((resolve) => setTimeout(resolve, 1_500, null)),
-        ]);
-        return answer?.body.includes('"missing":1');
-      });
-    } finally {
-      process.kill(Number(stopped), 'SIGCONT');
-    }
+    await toy.block(Number(stopped), 1_900);
+    await until('a scrape lacks one', async () => {
+      const answer = await Promise.race([
+        toy.get('/status'),
+        new Promise<null>((resolve) => setTimeout(resolve, 1_500, null)),
+      ]);
+      return answer?.body.includes('"missing":1');
+    });
   });
 });
 

@@ -58,9 +58,18 @@ describe('handover', function () {
   it('adopts the players of a worker that hangs, and kills it', async () => {
     const [player] = await players(1, 60);
     const pid = player!.startedBy;
-    process.kill(pid, 'SIGSTOP');
+    await toy.block(pid, 20_000);
     await until('it is adopted', () => player!.lines.includes('torn'), 8_000);
     expect(toy.tree.find('killing a worker that hangs')).to.have.length(1);
+    expectTornOnce(player!);
+    expect(player!.ended).to.equal(null);
+  });
+
+  it('adopts the players of a worker that was stopped within a second', async () => {
+    const [player] = await players(1, 60);
+    process.kill(player!.startedBy, 'SIGSTOP');
+    await until('it is adopted', () => player!.lines.includes('torn'), 1_500);
+    expect(toy.tree.find('killing a worker that was stopped')).to.have.length(1);
     expectTornOnce(player!);
     expect(player!.ended).to.equal(null);
   });

@@ -123,7 +123,7 @@ describe("handover of an engine's connection", function () {
     const to = statuses.find(({ pid }) => pid === taker)!.worker;
     const given = byPid.get(giver)!;
     for (const stream of given) await give(stream, to);
-    process.kill(taker, 'SIGSTOP');
+    await toy.block(taker, 1_900);
     await until(
       'all are on their way',
       () => toy.tree.find('a stream moves').length === given.length,

@@ -78,7 +78,7 @@ describe('supervision', function () {
     const [first] = toy.tree.children();
     const player = toy.player();
     await until('it plays', () => player.lines.length > 0);
-    process.kill(Number(first), 'SIGSTOP');
+    await toy.block(Number(first), 20_000);
     const begun = Date.now();
     toy.tree.signal('SIGINT');
     expect(await toy.tree.exited).to.deep.equal({ code: 0, signal: null });
@@ -91,7 +91,7 @@ describe('supervision', function () {
   it('ends at once by a second signal', async () => {
     await start(1, 30_000);
     const [worker] = toy.tree.children();
-    process.kill(Number(worker), 'SIGSTOP');
+    await toy.block(Number(worker), 20_000);
     toy.tree.signal('SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, 700));
     const begun = Date.now();
