@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 
 import type { Clock } from '../shared/clock.js';
 import type { Settings } from '../shared/config/settings.js';
+import { withDeadline } from '../shared/deadline.js';
 import type { WorkerId } from '../shared/ids.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { ConnectionMessage } from './connections.js';
@@ -61,6 +62,8 @@ interface Slot {
  * Less than 4 costs processor time: the young generation is then collected ten times a second.
  */
 const WORKER_FLAGS = ['--max-semi-space-size=4'];
+/** Of the time for the end of all workers: what those may take that are handing over. */
+const HANDOVER_SHARE = 0.4;
 const WATCH_MS = 100;
 /** ms; a watch that is later than this says that the primary itself stood still. */
 const LATE_MS = 500;
@@ -146,7 +149,10 @@ export class Supervisor {
     clearTimeout(slot.timer);
     const next = this.#fork(slot, inputs);
     slot.next = next;
-    if (next === null) return false;
+    if (next === null) {
+      if (slot.current === null) this.#scheduleRestart(slot, 0);
+      return false;
+    }
     await this.#until(
       () => next.state !== WorkerState.Forking && next.state !== WorkerState.Starting,
     );
@@ -164,14 +170,25 @@ export class Supervisor {
     return true;
   }
 
-  /** Ends all workers; resolves when they are gone and what they held was freed. */
+  /**
+   * Ends all workers; resolves when they are gone and what they held was freed. One that is handing over
+   * in a reload goes first: its streams need a sibling that takes them, to be stopped there.
+   */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     for (const slot of this.#slots) clearTimeout(slot.timer);
-    for (const worker of this.workers) worker.drain(false, drainMs);
+    const begun = this.#deps.clock.monotonic();
+    await this.#untilHandedOver(drainMs * HANDOVER_SHARE);
+    const leftMs = drainMs - (this.#deps.clock.monotonic() - begun);
+    for (const worker of this.workers) worker.drain(false, leftMs);
     await this.#until(() => this.#registry.size === 0);
     clearInterval(this.#watch);
     await Promise.all(this.#reaping);
+  }
+
+  async #untilHandedOver(ms: number): Promise<void> {
+    const isOver = () => this.workers.every(({ state }) => state !== WorkerState.Draining);
+    await withDeadline(this.#until(isOver), ms, 'handing over').catch(() => undefined);
   }
 
   /** SIGKILL to all, without waiting. */

@@ -19,12 +19,16 @@ export interface FollowerOptions {
   readonly onRead: (chunks: number, bytes: number, at: number) => void;
   /** Nobody owns the stream: somebody with clients should win it. */
   readonly onOwnerless: () => void;
+  /** Redis has not answered for so long that who waits for a beginning should be told. */
+  readonly onAway: (error: unknown) => void;
   /** Redis does not know this stream's clients any more, or may not. */
   readonly onForgotten: () => void;
 }
 
 /** ms; notices are hints, so the keys are read at least this often (spec 1.4). */
 const POLL_MS = 500;
+/** ms; a Redis that restarts or a connection that is cut is back before (spec 3.7). */
+const AWAY_MS = 2_000;
 
 /** Keeps a feed equal to the ring in Redis and watches that somebody owns the stream. */
 export class FollowerLoop {
@@ -33,7 +37,8 @@ export class FollowerLoop {
   #unsubscribe: (() => void) | null = null;
   #timer: NodeJS.Timeout | undefined;
   #sight: OwnerSight = { ownerlessSince: null, redisBackAt: null };
-  #redisAway = false;
+  /** Monotonic ms; `null` while Redis answers. */
+  #awaySince: number | null = null;
   #polling = false;
   #stopped = false;
 
@@ -76,18 +81,25 @@ export class FollowerLoop {
       const { head, owner } = await this.#options.store.head(this.#options.stream);
       if (!this.#isStopped()) this.#seen(head, owner);
     } catch (error) {
-      this.#redisAway = true;
-      this.#options.logger.debug('the ring could not be polled', { error });
+      this.#notSeen(error);
     } finally {
       this.#polling = false;
     }
   }
 
+  #notSeen(error: unknown): void {
+    const { clock, logger, onAway } = this.#options;
+    logger.debug('the ring could not be polled', { error });
+    const now = clock.monotonic();
+    this.#awaySince ??= now;
+    if (!this.#stopped && now - this.#awaySince >= AWAY_MS) onAway(error);
+  }
+
   #seen(head: number, owner: string | null): void {
     const { feed, clock, onOwnerless, onForgotten } = this.#options;
     const now = clock.monotonic();
-    if (this.#redisAway) {
-      this.#redisAway = false;
+    if (this.#awaySince !== null) {
+      this.#awaySince = null;
       this.#sight = { ownerlessSince: null, redisBackAt: now };
       onForgotten();
     }

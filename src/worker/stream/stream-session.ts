@@ -290,6 +290,7 @@ export class StreamSession {
       logger: this.logger,
       onRead: (chunks, bytes, at) => metrics.read(chunks, bytes, clock.now() - at),
       onOwnerless: () => this.#stopFollowing?.({ kind: 'ownerless' }),
+      onAway: (error) => this.clients.refuse(toRedisError(error)),
       onForgotten: () => void leases.pulseNow(),
     });
     loop.start();

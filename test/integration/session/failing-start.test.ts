@@ -26,6 +26,30 @@ const FAULTS: readonly [string, Partial<Knobs>, string][] = [
   ['the playback is garbage', { garbage: true }, 'ENGINE_ERROR'],
 ];
 
+describe('a start that Redis leaves', () => {
+  it('is told to who waits on any worker, and not only when the engine gives up', async () => {
+    const fixture = await openRedisFixture();
+    const engine = await startEngine({ playbackOpen: 'never', startDelayMs: 5 });
+    const settings = { initTimeoutMs: 60_000, connectionTimeoutMs: 60_000 };
+    const workers = await startWorkers(2, { redis: fixture.settings, engines: [engine], settings });
+    try {
+      const stream = nextChannel();
+      const players = workers.map((worker) => worker.play(stream));
+      await until('the engine was asked', () => engine.witness.sessions.length > 0);
+      await until('one owns and one follows', () =>
+        workers.every(({ parts }) => parts.registry.streamCount === 1),
+      );
+      await fixture.server.kill();
+      const told = await Promise.race(players.map((player) => player.untilRefused(8_000)));
+      expect(told).to.equal('REDIS_UNAVAILABLE');
+    } finally {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await engine.stop();
+      await fixture.close();
+    }
+  });
+});
+
 describe('a start that fails', () => {
   let fixture: RedisFixture;
   let engine: SimulatedEngine;
