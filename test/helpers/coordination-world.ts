@@ -110,7 +110,7 @@ export class CoordinationWorld extends CoordinationBase {
       const at = ++this.now;
       const accepted = await append(stores, own, index, [], at);
       if (accepted && index > before.head) this.follower.published(index, own.term, at);
-      const mine = this.#holds(before, stores, own) && before.life === own.life;
+      const mine = this.#holds(before, stores, own);
       expect(accepted, 'an append').to.equal(mine);
       const { head, marks } = await stores.ring.snapshot(this.stream);
       expect(head, 'the head').to.equal(accepted ? Math.max(before.head, index) : before.head);
@@ -226,7 +226,8 @@ export class CoordinationWorld extends CoordinationBase {
   }
 
   #holds(facts: Facts, stores: WorkerStores, own: Ownership): boolean {
-    return facts.owner === stores.worker && facts.term === own.term;
+    const { owner, term, life } = facts;
+    return owner === stores.worker && term === own.term && life === own.life;
   }
 
   /** Nobody else has won since, as far as Redis remembers. */

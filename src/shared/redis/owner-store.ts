@@ -95,8 +95,8 @@ export class OwnerStore {
       yieldLock: define('yieldOwner-2'),
       write: define('writeMetadata-3'),
       tell: define('tellStory-3'),
-      beginStop: define('beginStop-5'),
-      end: define('endStream-2'),
+      beginStop: define('beginStop-6'),
+      end: define('endStream-3'),
       admit: define('admit-1'),
       reserveRing: define('reserveRing-1'),
     };
@@ -159,7 +159,7 @@ export class OwnerStore {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.write(
       [keys.owner, keys.term, keys.metadata],
-      [this.#worker, own.term, ...flat(fields)],
+      [this.#worker, own.term, own.life, ...flat(fields)],
     );
     return code === 1;
   }
@@ -191,7 +191,10 @@ export class OwnerStore {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.transfer(
       [keys.owner, keys.term, keys.metadata],
-      [this.#worker, own.term, to, this.#times.lockMs, left.rest.toString('base64'), left.tables],
+      [
+        ...[this.#worker, own.term, to, this.#times.lockMs],
+        ...[left.rest.toString('base64'), left.tables, own.life],
+      ],
     );
     return code === 1;
   }
@@ -208,7 +211,10 @@ export class OwnerStore {
   ): Promise<'begun' | 'watched' | 'lost'> {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.beginStop(
-      [keys.owner, keys.term, keys.clients, keys.stopping, keys.lastClientDisconnect],
+      [
+        ...[keys.owner, keys.term, keys.clients, keys.stopping, keys.lastClientDisconnect],
+        keys.metadata,
+      ],
       [
         this.#worker,
         own.term,
@@ -217,6 +223,7 @@ export class OwnerStore {
         options.forced ? '1' : '0',
         this.#times.lockMs,
         options.idleSince ?? '',
+        own.life,
       ],
     );
     if (code === 1) return 'begun';
@@ -249,7 +256,7 @@ export class OwnerStore {
         ...chunks.map((index) => keys.chunk(index)),
         ...clients.flatMap((client) => [keys.client(client), keys.clientStop(client)]),
       ],
-      [this.#worker, own.term, keys.events, JSON.stringify(event)],
+      [this.#worker, own.term, own.life, keys.events, JSON.stringify(event)],
     );
     return code === 1;
   }

@@ -292,6 +292,22 @@ describe('the scripts of ownership', () => {
       expect(await fixture.redis.exists(names().owner)).to.equal(1);
     });
 
+    it('leaves the next life alone, although worker and term are the same there', async () => {
+      const old = await win(a, STREAM, 1);
+      expect(await a.owners.beginStop(old, stop(true))).to.equal('begun');
+      // Redis comes back empty; the stream begins anew and is put into the name of the same worker.
+      await fixture.redis.flushall();
+      const next = await win(b, STREAM, 2);
+      await b.owners.transfer(next, a.worker, { rest: Buffer.alloc(0), tables: '' });
+      await join(b, STREAM, CLIENT);
+      expect(await a.owners.end(old, STOPPED)).to.equal(false);
+      expect(await a.owners.beginStop(old, stop(true))).to.equal('lost');
+      expect(await a.owners.write(old, { state: 'stopping' })).to.equal(false);
+      const nobody = { rest: Buffer.alloc(0), tables: '' };
+      expect(await a.owners.transfer(old, b.worker, nobody)).to.equal(false);
+      expect(await fixture.redis.smembers(names().clients)).to.deep.equal([CLIENT]);
+    });
+
     it('ends without a key left, whoever still watched', async () => {
       const own = await win(a, STREAM);
       await a.owners.announce(STREAM, 1);
