@@ -95,13 +95,14 @@ function takeConnections(
   });
   link.on('adopt', ({ connection, session, torn }, socket) => {
     ledger.add(connection, socket, 'adopt');
-    if (socket === null) return;
-    // What a player sends is not read by anybody any more, but its end must be seen.
-    socket.on('data', () => undefined);
-    ledger.playing(socket, session);
+    if (socket !== null) {
+      // What a player sends is not read by anybody any more, but its end must be seen.
+      socket.on('data', () => undefined);
+      ledger.playing(socket, session);
+    }
     registry.adopt(session, socket, torn).catch((error: unknown) => {
       logger.warn('a client could not be adopted', { client: session.client, error });
-      socket.end();
+      socket?.end();
     });
   });
 }

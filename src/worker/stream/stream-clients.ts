@@ -104,9 +104,16 @@ export class StreamClients {
     return client;
   }
 
-  /** Goes on with a client that another worker served; its place in the set is taken over. */
-  async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
+  /**
+   * Goes on with a client that another worker served; its place in the set is taken over, also to be
+   * given back at once where the player has left on the way (`null`, or a socket that is closed).
+   */
+  async adopt(playing: PlayingSession, socket: Socket | null, torn: boolean): Promise<void> {
     await this.#registerOrLeave(playing, NEVER, true);
+    if (socket === null || socket.destroyed) {
+      this.abandon(playing);
+      return;
+    }
     try {
       this.#options.onWanted();
     } catch (refusal) {
@@ -116,7 +123,6 @@ export class StreamClients {
     const client = this.#makeClient(playing, socket);
     client.resume(playing, torn);
     this.#options.metrics.adopted();
-    return client;
   }
 
   find(client: ClientId): ClientSession | null {

@@ -61,8 +61,8 @@ export class StreamRegistry {
   }
 
   /** Serves a client that another worker served; rejects when it cannot be registered. */
-  async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
-    return this.#sessionOf(playing.stream, playing.keyType).adopt(playing, socket, torn);
+  async adopt(playing: PlayingSession, socket: Socket | null, torn: boolean): Promise<void> {
+    await this.#sessionOf(playing.stream, playing.keyType).clients.adopt(playing, socket, torn);
   }
 
   /** Owns a stream whose engine connection another worker hands over. */

@@ -1,9 +1,7 @@
-import type { Socket } from 'node:net';
 import { sleep, type Clock } from '../../shared/clock.js';
 import type { Settings } from '../../shared/config/settings.js';
 import { AppError, ERRORS, type ErrorCode } from '../../shared/errors.js';
 import type { KeyType, StreamId } from '../../shared/ids.js';
-import type { PlayingSession } from '../../shared/ipc/messages.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { ClientStore } from '../../shared/redis/client-store.js';
 import type { EventBus } from '../../shared/redis/event-bus.js';
@@ -135,11 +133,6 @@ export class StreamSession {
   /** Registers a client and resolves when there is media to begin with; see `StreamClients`. */
   async admit(identity: ClientIdentity, signal: AbortSignal): Promise<void> {
     await this.clients.admit(identity, signal);
-  }
-
-  /** Goes on with a client that another worker served. */
-  async adopt(playing: PlayingSession, socket: Socket, torn: boolean): Promise<ClientSession> {
-    return this.clients.adopt(playing, socket, torn);
   }
 
   /** Ends every client here; the owner then stops the stream or leaves it to other hosts. */
