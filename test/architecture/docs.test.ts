@@ -14,6 +14,7 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'src/worker/README.md',
   'docs/operations.md',
+  'docs/performance.md',
   'docs/scaling.md',
   'docs/security.md',
   'docs/citations.md',
