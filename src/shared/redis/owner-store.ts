@@ -210,21 +210,12 @@ export class OwnerStore {
     },
   ): Promise<'begun' | 'watched' | 'lost'> {
     const keys = this.#keys.stream(own.stream);
+    const { now, graceMs, forced, idleSince } = options;
+    const { owner, term, clients, stopping, lastClientDisconnect, metadata } = keys;
+    const rule = [now, graceMs, forced ? '1' : '0', this.#times.lockMs, idleSince ?? ''];
     const code = await this.#scripts.beginStop(
-      [
-        ...[keys.owner, keys.term, keys.clients, keys.stopping, keys.lastClientDisconnect],
-        keys.metadata,
-      ],
-      [
-        this.#worker,
-        own.term,
-        options.now,
-        options.graceMs,
-        options.forced ? '1' : '0',
-        this.#times.lockMs,
-        options.idleSince ?? '',
-        own.life,
-      ],
+      [owner, term, clients, stopping, lastClientDisconnect, metadata],
+      [this.#worker, own.term, ...rule, own.life],
     );
     if (code === 1) return 'begun';
     return code === 0 ? 'watched' : 'lost';
