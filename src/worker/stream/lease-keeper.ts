@@ -46,8 +46,8 @@ const NO_PROGRESS: ClientProgress = { bytes: 0, chunks: 0 };
 const HEARTBEATS_TO_DEATH = 3;
 /** Leases that are renewed together: a thousand at once would hold media back for 50 ms. */
 const SLICE = 100;
-/** ms between tries to take leave of a Redis that is away. */
-const LEAVE_RETRY_MS = 1_000;
+/** ms between tries to take leave of a Redis that is away, and to be known to one that came back. */
+const RETRY_MS = 1_000;
 
 /** The leases of all clients of this worker: a few batches per heartbeat, left at once. */
 export class LeaseKeeper {
@@ -57,6 +57,8 @@ export class LeaseKeeper {
   readonly #leaving = new Set<Promise<void>>();
   #timers: NodeJS.Timeout[] = [];
   #pulsing = false;
+  /** The last pulse did not reach Redis: it may come back empty. */
+  #owesPulse = false;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -70,7 +72,7 @@ export class LeaseKeeper {
     const { clock, settings } = this.#options;
     this.#timers = [
       clock.setInterval(() => void this.pulseNow(), settings.heartbeatMs),
-      clock.setInterval(() => this.#retryLeaves(), LEAVE_RETRY_MS),
+      clock.setInterval(() => this.#retry(), RETRY_MS),
     ];
     this.#options.places.start();
     void this.pulseNow();
@@ -163,7 +165,9 @@ export class LeaseKeeper {
         clients: this.count,
         vitals: { ...vitals(), rateKBps: Math.round(rate) },
       });
+      this.#owesPulse = false;
     } catch (error) {
+      this.#owesPulse = true;
       logger.debug('leases could not be renewed', { error });
     } finally {
       this.#pulsing = false;
@@ -205,7 +209,8 @@ export class LeaseKeeper {
     };
   }
 
-  #retryLeaves(): void {
+  #retry(): void {
+    if (this.#owesPulse) void this.pulseNow();
     for (const [client, stream] of this.#owedLeaves) this.#sendLeave(stream, client);
   }
 

@@ -163,6 +163,17 @@ describe('the lease keeper', () => {
     expect(store.beats).to.deep.equal([240]);
   });
 
+  it('makes itself known within a second to a Redis that came back, and only then', async () => {
+    await keeper.join(IDENTITY);
+    store.away = true;
+    keeper.start();
+    await until('a pulse was tried', () => store.pulses.length === 1);
+    store.away = false;
+    await until('it is tried again', () => store.beats.length === 1, 2_000);
+    expect(store.pulses.at(-1)?.map(({ client }) => client)).to.deep.equal([IDENTITY.client]);
+    await keeper.stop();
+  });
+
   it('survives a Redis that is away', async () => {
     await keeper.join(IDENTITY);
     store.away = true;
