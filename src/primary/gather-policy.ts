@@ -37,12 +37,13 @@ export function planGather(
   if (limit === 0) return [];
   const connections = new Map(workers.map(({ pid, connections: count }) => [pid, count]));
   const known = shares.filter(({ worker }) => connections.has(worker));
+  const places = meetingPlaces(known, workers);
   const moves: Move[] = [];
   // The smallest ones first: most workers are freed of a stream before the limit is reached.
   for (const share of [...known].sort((a, b) => a.clients - b.clients)) {
     const { stream, worker: from, clients } = share;
-    const to = meetingPlace(stream, known, workers);
-    if (to === null || to === from) continue;
+    const to = places.get(stream) ?? from;
+    if (to === from) continue;
     const there = (connections.get(to) ?? 0) + clients;
     const here = (connections.get(from) ?? 0) - clients;
     if (there - here > limit) continue;
@@ -53,18 +54,19 @@ export function planGather(
   return moves;
 }
 
-function meetingPlace(
-  stream: StreamId,
+/** By stream: its owner if it is one of the workers, else the one with most of its clients. */
+function meetingPlaces(
   shares: readonly Share[],
   workers: readonly GatherWorker[],
-): number | null {
-  const owner = workers.find(({ owned }) => owned.has(stream));
-  if (owner !== undefined) return owner.pid;
-  let most: Share | null = null;
+): Map<StreamId, number> {
+  const most = new Map<StreamId, Share>();
   for (const share of shares) {
-    if (share.stream !== stream) continue;
-    if (most === null || share.clients > most.clients) most = share;
-    else if (share.clients === most.clients && share.worker < most.worker) most = share;
+    const other = most.get(share.stream);
+    const more = other === undefined || share.clients > other.clients;
+    const first = share.clients === other?.clients && share.worker < other.worker;
+    if (more || first) most.set(share.stream, share);
   }
-  return most?.worker ?? null;
+  const places = new Map([...most].map(([stream, { worker }]) => [stream, worker]));
+  for (const { pid, owned } of workers) for (const stream of owned) places.set(stream, pid);
+  return places;
 }

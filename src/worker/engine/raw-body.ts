@@ -68,6 +68,7 @@ export class RawBody implements BodySource {
 /** An answer whose body is read past the HTTP client from its first byte on, where that can be. */
 export class DirectBody implements BodySource {
   #body: BodySource;
+  #closed = false;
 
   constructor(answer: BodySource) {
     this.#body = answer;
@@ -78,11 +79,17 @@ export class DirectBody implements BodySource {
     // What the client had read by now goes to the handlers within this call.
     const socket = this.#body.release();
     if (socket === null) return;
+    if (this.#closed) {
+      // By a handler, in the middle of that call: what was closed no longer had the connection.
+      socket.destroy();
+      return;
+    }
     this.#body = new RawBody(socket);
     this.#body.readBody(handlers);
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#body.close();
   }
 

@@ -10,6 +10,7 @@ import { startSession } from '../../../src/worker/engine/acestream-session.js';
 import { openHttp } from '../../../src/worker/engine/http-door.js';
 import { adoptPlayback, openPlayback } from '../../../src/worker/engine/open-playback.js';
 import { PlaybackReader } from '../../../src/worker/engine/playback-reader.js';
+import { DirectBody } from '../../../src/worker/engine/raw-body.js';
 import { stopSession } from '../../../src/worker/engine/stop-session.js';
 import { counterBytes, ToyEngine } from '../../helpers/toy-engine.js';
 import { until } from '../../helpers/until.js';
@@ -53,6 +54,15 @@ describe('a reader that gives its connection up', () => {
       await turn();
     },
   };
+
+  it('leaves no connection behind when it is closed by the first bytes it hands on', async () => {
+    const url = new URL(`http://127.0.0.1:${String(engine.port)}/`);
+    const body = new DirectBody(await openHttp({ url, connectTimeoutMs: 1_000 }));
+    // Bytes are here already: they come within the call.
+    await delay(50);
+    body.readBody({ onData: () => void body.close(), onEnd: () => undefined });
+    await until('the engine sees it closed', () => engine.open === 0);
+  });
 
   for (const [name, moment] of Object.entries(moments)) {
     it(`loses and repeats no byte when it is released ${name}`, async () => {
