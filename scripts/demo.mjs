@@ -11,14 +11,11 @@ ensureModules();
 ensurePrograms(['redis-server']);
 ensureBuild();
 
+let ending = false;
+let engine;
+
 say('starting the engine simulator');
-const engine = spawn(
-  process.execPath,
-  ['--import=tsx', 'test/simulator/main.ts', '--port', '0', '--source', 'picture'],
-  { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
-);
-const [line] = await once(createInterface({ input: engine.stdout }), 'line');
-const { engines } = JSON.parse(line);
+const address = await startEngine('0');
 
 say('starting the proxy');
 const proxy = spawn(process.execPath, ['dist/primary/main.js'], {
@@ -29,18 +26,41 @@ const proxy = spawn(process.execPath, ['dist/primary/main.js'], {
     PROXY_WORKERS: '2',
     ...process.env,
     PROXY_PORT: port,
-    ACE_ENGINES: engines.join(','),
+    ACE_ENGINES: address,
   },
 });
 proxy.on('message', (message) => {
   if (message === 'ready') announce();
 });
 proxy.once('exit', (code) => {
+  ending = true;
   engine.kill();
   if (code !== 0) fail('the proxy ended: its last lines say why');
 });
-engine.once('exit', () => proxy.kill());
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => proxy.kill('SIGTERM'));
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    ending = true;
+    proxy.kill('SIGTERM');
+  });
+}
+
+/** Resolves to its address. One that is killed comes back on the same port: players stay meanwhile. */
+async function startEngine(enginePort) {
+  const args = ['--import=tsx', 'test/simulator/main.ts', '--source', 'picture', '--port'];
+  engine = spawn(process.execPath, [...args, enginePort], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(engine, 'exit');
+  const [line] = await once(createInterface({ input: engine.stdout }), 'line');
+  const [listens] = JSON.parse(line).engines;
+  void exited.then(() => {
+    if (ending) return;
+    say('the engine simulator is gone: starting it again');
+    return startEngine(listens.split(':').at(-1));
+  });
+  return listens;
+}
 
 function announce() {
   const base = `http://localhost:${port}`;

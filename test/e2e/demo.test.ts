@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -11,6 +12,14 @@ import { PID } from '../simulator/ts-packet.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
+
+function isSimulator(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').includes('test/simulator/main.ts');
+  } catch {
+    return false;
+  }
+}
 
 describe('npm run demo', function () {
   this.timeout(60_000);
@@ -53,6 +62,15 @@ describe('npm run demo', function () {
       expect(stdout).to.match(/h264/).and.to.match(/aac/);
       const streams = await fetch(`http://127.0.0.1:${port}/streams`);
       expect(await streams.json()).to.have.length(1);
+
+      const engine = childrenOf(pid).find(isSimulator) ?? 0;
+      process.kill(engine, 'SIGKILL');
+      await until('the engine is back', () =>
+        childrenOf(pid).some((each) => each !== engine && isSimulator(each)),
+      );
+      for (const each of childrenOf(pid)) tree.add(each);
+      await player.untilMore(150_000, 15_000);
+      expect(player.closed).to.equal(false);
       process.kill(-pid, 'SIGINT');
       await exited;
       await player.untilClosed();
