@@ -86,13 +86,13 @@ export class CrashLab {
     };
     this.#onStep = ({ name, pid }) => {
       victim ??= pid;
-      if (died > 0 || step !== '(no such step)') return pid === victim ? 'cut' : 'pass';
+      if (died > 0 || step !== '(no such step)') return pid === victim ? 'lost' : 'pass';
       if (victim === null || (pid !== null && pid !== victim) || count++ !== n) return 'pass';
       step = `${when} ${name}`;
       const dies = victim;
       if (when === 'before') kill(dies);
       else setTimeout(() => kill(dies), 15);
-      return when === 'before' ? 'cut' : 'answer lost';
+      return when === 'before' ? 'lost' : 'answer lost';
     };
     const players = [new Player(proxy.media(this.#content), { record: true })];
     const faults: string[] = [];

@@ -10,8 +10,11 @@ export interface RedisStep {
   readonly pid: number;
 }
 
-/** `pass` it on, `cut` it off before Redis sees it, or let it run and lose the `answer`. */
-export type Verdict = 'pass' | 'cut' | 'answer lost';
+/**
+ * `pass` it on, let it run and lose the `answer`, or `lose` it as a whole. The connection stays: a worker
+ * that is about to die must not learn from a closed one that it should refuse its players.
+ */
+export type Verdict = 'pass' | 'answer lost' | 'lost';
 
 export interface StepRelay {
   readonly url: string;
@@ -72,12 +75,8 @@ export async function openStepRelay(redisPort: number, content: string): Promise
         const counts = pid !== null && texts.some((text) => text.includes(content));
         const step = { name, pid: pid ?? 0 };
         const verdict = counts ? relay.onStep(step) : 'pass';
-        if (verdict === 'cut') {
-          near.destroy();
-          return;
-        }
-        if (verdict === 'answer lost') muted = true;
-        far.write(raw);
+        if (verdict !== 'pass') muted = true;
+        if (verdict !== 'lost') far.write(raw);
       }
     });
   });
