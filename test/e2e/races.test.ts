@@ -25,4 +25,22 @@ describe('Races on the real process tree', () => {
       await lab.close();
     }
   });
+
+  it('a connection to Redis that is cut at any step of a start costs its player no refusal', async () => {
+    const lab = await CrashLab.open();
+    try {
+      const steps = (await lab.steps()).filter((name) => !name.startsWith('engine'));
+      // The program cuts it at each, before and after it.
+      const places = ['joinStream', 'acquireOwner', 'writeMetadata', 'reserveEngine'];
+      for (const [n, name] of places.entries()) {
+        const { step, faults } = await lab.cut(
+          steps.indexOf(name),
+          n % 2 === 0 ? 'before' : 'after',
+        );
+        expect(faults, step).to.deep.equal([]);
+      }
+    } finally {
+      await lab.close();
+    }
+  });
 });

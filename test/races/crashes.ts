@@ -19,6 +19,15 @@ export interface CrashResult {
   readonly faults: readonly string[];
 }
 
+/** What became of one start whose connection to Redis was cut in the middle of it. */
+export interface CutResult {
+  /** `before acquireOwner`. */
+  readonly step: string;
+  /** ms from the cut until the player had media. */
+  readonly waitedMs: number;
+  readonly faults: readonly string[];
+}
+
 /** A step as the relay and the engine count them: commands of Redis and requests of the engine. */
 type Step = { readonly name: string; readonly pid: number | null };
 
@@ -101,10 +110,9 @@ export class CrashLab {
       await until('the crash', () => died > 0, 8_000);
       players.push(new Player(proxy.media(this.#content), { record: true }));
       for (const player of players) {
-        await player.untilBytes(188, LOCK_MS + START_MS).catch((error: unknown) => {
-          const told = player.status === 200 ? '' : ` ${player.body().toString('latin1')}`;
-          faults.push((error instanceof Error ? error.message : String(error)) + told);
-        });
+        await player
+          .untilBytes(188, LOCK_MS + START_MS)
+          .catch((error: unknown) => faults.push(told(error, player)));
         times.push(Date.now() - died);
       }
     } catch (error) {
@@ -116,6 +124,33 @@ export class CrashLab {
     faults.push(...(await this.#untilAtRest(proxy)));
     const [waitedMs = -1, nextMs = -1] = times;
     return { step, waitedMs, nextMs, faults };
+  }
+
+  /** Cuts the connection at the n-th command of a start (from 0), before Redis has run it or after. */
+  async cut(n: number, when: 'before' | 'after'): Promise<CutResult> {
+    const proxy = await this.#tree();
+    let step = '(no such step)';
+    let count = 0;
+    let cutAt = 0;
+    this.#onStep = ({ name, pid }) => {
+      if (pid === null || cutAt > 0 || count++ !== n) return 'pass';
+      step = `${when} ${name}`;
+      cutAt = Date.now();
+      return when === 'before' ? 'cut' : 'cut after';
+    };
+    const player = new Player(proxy.media(this.#content), { record: true });
+    const faults: string[] = [];
+    try {
+      await until('the cut', () => cutAt > 0, 8_000);
+      await player.untilBytes(188, LOCK_MS + START_MS);
+    } catch (error) {
+      faults.push(told(error, player));
+    }
+    const waitedMs = Date.now() - cutAt;
+    player.leave();
+    this.#onStep = () => 'pass';
+    faults.push(...(await this.#untilAtRest(proxy)));
+    return { step, waitedMs, faults };
   }
 
   async close(): Promise<void> {
@@ -177,4 +212,9 @@ export class CrashLab {
     }
     return found;
   }
+}
+
+function told(error: unknown, player: Player): string {
+  const answer = player.status === 200 ? '' : ` ${player.body().toString('latin1')}`;
+  return (error instanceof Error ? error.message : String(error)) + answer;
 }

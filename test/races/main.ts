@@ -5,16 +5,17 @@ import { CrashLab } from './crashes.js';
 import { RaceWorld, type RaceResult } from './race-world.js';
 import { zap } from './zapping.js';
 
-const HELP = `Runs the races of starts, returns and stops, and kills workers at every step of a start.
+const HELP = `Runs the races of starts, returns and stops, and at every step of a start kills its worker or cuts
+its connection to Redis.
 
-  npm run races -- [--only opens|returns|zaps|crashes|model] [--opens N] [--returns MS] [--seconds N]
+  npm run races -- [--only opens|returns|zaps|crashes|cuts|model] [--opens N] [--returns MS] [--seconds N]
                    [--from N] [--to N] [--schedules N]
 
   --opens N     times that 8 workers open one channel at once (1000)
   --returns MS  a player comes back at each ms up to here (500)
   --seconds N   of 20 zaps a second (10)
   --schedules N random schedules of the model of the coordination (3000)
-  --from, --to  the steps of a start at which its worker is killed (all)
+  --from, --to  the steps of a start at which that happens (all)
 
 After each: engine sessions started = stopped, no key, no socket, no slot is left. Exits with 1
 otherwise.
@@ -43,6 +44,7 @@ if (values.help) {
   if (wanted('opens') || wanted('returns')) await runWorld();
   if (wanted('zaps')) report(await zap(Number(values.seconds)));
   if (wanted('crashes')) await runCrashes();
+  if (wanted('cuts')) await runCuts();
   if (wanted('model')) await checkModel(Number(values.schedules));
   process.exitCode = found.length === 0 ? 0 : 1;
 }
@@ -64,6 +66,20 @@ async function runCrashes(): Promise<void> {
       const { step, waitedMs, nextMs, faults } = await lab.crash(n, when);
       const times = `the waiting player ${String(waitedMs)} ms, the next ${String(nextMs)} ms`;
       print(`killed ${step.padEnd(30)} media again: ${times}`);
+      complain(faults);
+    }
+  }
+  await lab.close();
+}
+
+async function runCuts(): Promise<void> {
+  const lab = await CrashLab.open();
+  const commands = (await lab.steps()).filter((name) => !name.startsWith('engine'));
+  const last = Math.min(commands.length - 1, Number(values.to));
+  for (let n = Number(values.from); n <= last; n++) {
+    for (const when of ['before', 'after'] as const) {
+      const { step, waitedMs, faults } = await lab.cut(n, when);
+      print(`connection cut ${step.padEnd(25)} media after ${String(waitedMs)} ms`);
       complain(faults);
     }
   }

@@ -11,10 +11,11 @@ export interface RedisStep {
 }
 
 /**
- * `pass` it on, let it run and lose the `answer`, or `lose` it as a whole. The connection stays: a worker
- * that is about to die must not learn from a closed one that it should refuse its players.
+ * `pass` it on, let it run and lose the `answer`, or lose it as a whole. The connection stays: a worker
+ * that is about to die must not learn from a closed one that it should refuse its players. `cut` closes
+ * it before Redis has seen the command, `cut after` when Redis has answered.
  */
-export type Verdict = 'pass' | 'answer lost' | 'lost';
+export type Verdict = 'pass' | 'answer lost' | 'lost' | 'cut' | 'cut after';
 
 export interface StepRelay {
   readonly url: string;
@@ -51,6 +52,7 @@ export async function openStepRelay(redisPort: number, content: string): Promise
     const far = connect(redisPort, '127.0.0.1');
     let pid: number | null = null;
     let muted = false;
+    let ends = false;
     let rest: Buffer = Buffer.alloc(0);
     for (const socket of [near, far]) {
       sockets.add(socket);
@@ -62,7 +64,8 @@ export async function openStepRelay(redisPort: number, content: string): Promise
       });
     }
     far.on('data', (bytes) => {
-      if (!muted) near.write(bytes);
+      if (ends) near.destroy();
+      else if (!muted) near.write(bytes);
     });
     near.on('data', (bytes) => {
       rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
@@ -75,7 +78,12 @@ export async function openStepRelay(redisPort: number, content: string): Promise
         const counts = pid !== null && texts.some((text) => text.includes(content));
         const step = { name, pid: pid ?? 0 };
         const verdict = counts ? relay.onStep(step) : 'pass';
-        if (verdict !== 'pass') muted = true;
+        if (verdict === 'cut') {
+          near.destroy();
+          return;
+        }
+        if (verdict === 'cut after') ends = true;
+        else if (verdict !== 'pass') muted = true;
         if (verdict !== 'lost') far.write(raw);
       }
     });

@@ -10,6 +10,7 @@ import type {
   NoEngineReasons,
 } from '../../shared/redis/engine-records.js';
 import { toRedisError } from '../../shared/redis/failures.js';
+import { patiently } from '../../shared/redis/patience.js';
 import type { EngineEnd } from '../contracts.js';
 import { afterFault, afterLosses, afterSuccess } from './engine-health.js';
 import { toListing, type EngineListing } from './engine-listing.js';
@@ -120,12 +121,24 @@ export class EnginePool {
     });
   }
 
-  /** Frees the slot of a lease id. Idempotent, and never rejects: what cannot be freed now runs out. */
+  /**
+   * Frees the slot of a lease id. Idempotent, never rejects, and waits for one answer: where Redis is
+   * away it goes on trying for a moment, and then the lease runs out.
+   */
   async release(lease: string): Promise<void> {
     try {
       await this.#deps.store.release(lease);
+    } catch {
+      void this.#releaseLater(lease);
+    }
+  }
+
+  async #releaseLater(lease: string): Promise<void> {
+    const { store, log } = this.#deps;
+    try {
+      await patiently(this.#clock, () => store.release(lease));
     } catch (error) {
-      this.#deps.log.debug('could not release an engine; its lease runs out', { lease, error });
+      log.debug('could not release an engine; its lease runs out', { lease, error });
     }
   }
 

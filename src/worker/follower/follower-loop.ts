@@ -3,6 +3,7 @@ import type { StreamId } from '../../shared/ids.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { EventBus } from '../../shared/redis/event-bus.js';
 import type { Keys } from '../../shared/redis/keys.js';
+import { REDIS_PATIENCE_MS } from '../../shared/redis/patience.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import type { ChunkFeed } from '../ring/chunk-feed.js';
 import { RingReader } from '../ring/ring-reader.js';
@@ -27,8 +28,6 @@ export interface FollowerOptions {
 
 /** ms; notices are hints, so the keys are read at least this often (spec 1.4). */
 const POLL_MS = 500;
-/** ms; a Redis that restarts or a connection that is cut is back before (spec 3.7). */
-const AWAY_MS = 2_000;
 
 /** Keeps a feed equal to the ring in Redis and watches that somebody owns the stream. */
 export class FollowerLoop {
@@ -92,7 +91,7 @@ export class FollowerLoop {
     logger.debug('the ring could not be polled', { error });
     const now = clock.monotonic();
     this.#awaySince ??= now;
-    if (!this.#stopped && now - this.#awaySince >= AWAY_MS) onAway(error);
+    if (!this.#stopped && now - this.#awaySince >= REDIS_PATIENCE_MS) onAway(error);
   }
 
   #seen(head: number, owner: string | null): void {

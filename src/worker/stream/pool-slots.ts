@@ -4,6 +4,7 @@ import { AppError, type ErrorCode } from '../../shared/errors.js';
 import { footprint, ringNeed, type RingBounds, type RingFill } from '../../shared/ring-memory.js';
 import type { EngineRecord } from '../../shared/redis/engine-records.js';
 import { toRedisError } from '../../shared/redis/failures.js';
+import { patiently } from '../../shared/redis/patience.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { EngineEnd } from '../contracts.js';
 import type { EngineLease, EnginePool } from '../engine/engine-pool.js';
@@ -47,12 +48,15 @@ export class PoolSlots implements EngineSlots {
   }
 
   async reserve(exclude: readonly string[]): Promise<EngineSlot | { readonly none: object }> {
+    const { plays, clock } = this.#options;
+    const ask = (): ReturnType<PoolSlots['reserve']> => this.#reserve(exclude);
     try {
-      return await this.#reserve(exclude);
+      // A stream that plays has a longer patience of its own.
+      return await (plays() ? ask() : patiently(clock, ask));
     } catch (thrown) {
       const error = toRedisError(thrown);
       const none = error instanceof AppError ? NO_ANSWER.get(error.code) : undefined;
-      if (none !== undefined && this.#options.plays()) return { none: { redis: none } };
+      if (none !== undefined && plays()) return { none: { redis: none } };
       throw error;
     }
   }

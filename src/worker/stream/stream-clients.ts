@@ -7,6 +7,7 @@ import type { PlayingSession } from '../../shared/ipc/messages.js';
 import type { Logger } from '../../shared/log/logger.js';
 import type { ClientStore } from '../../shared/redis/client-store.js';
 import { classifyRedisFailure, RedisFailure, toRedisError } from '../../shared/redis/failures.js';
+import { patiently } from '../../shared/redis/patience.js';
 import { ClientSession, type ClientIdentity } from '../client/client-session.js';
 import { behindHead, joinCursor } from '../client/ring-choice.js';
 import type { ChunkFeed } from '../ring/chunk-feed.js';
@@ -222,13 +223,17 @@ export class StreamClients {
   async #register(identity: ClientIdentity, signal: AbortSignal, plays: boolean): Promise<void> {
     const { leases, clock, settings } = this.#options;
     const deadline = clock.monotonic() + settings.ownerLockTtlMs + settings.connectionTimeoutMs;
+    const join = (): Promise<{ joined: boolean }> => leases.join(identity);
     for (;;) {
       try {
-        if ((await leases.join(identity)).joined) return;
+        const waits = !plays && !this.#playsWithoutRedis();
+        if ((await (waits ? patiently(clock, join, signal) : join())).joined) return;
       } catch (thrown) {
-        if (!plays && !this.#servesWithoutRedis(thrown)) {
+        const failure = classifyRedisFailure(thrown);
+        const unanswered = failure !== RedisFailure.Defect && !signal.aborted;
+        if (!plays && !(unanswered && this.#playsWithoutRedis())) {
           // Redis may have done it all the same.
-          if (classifyRedisFailure(thrown) === RedisFailure.Away) leases.leave(identity);
+          if (failure === RedisFailure.Away || signal.aborted) leases.leave(identity);
           throw toRedisError(thrown);
         }
         leases.hold(identity);
@@ -239,10 +244,9 @@ export class StreamClients {
     }
   }
 
-  #servesWithoutRedis(thrown: unknown): boolean {
+  #playsWithoutRedis(): boolean {
     const { playsHere, feed } = this.#options;
-    const away = classifyRedisFailure(thrown) !== RedisFailure.Defect;
-    return away && playsHere() && joinCursor(feed.marks(), 0) !== null;
+    return playsHere() && joinCursor(feed.marks(), 0) !== null;
   }
 
   #admitWhoCanJoin(): void {

@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.js';
 import { isKeyType, type ClientId, type KeyType, type StreamId } from '../../shared/ids.js';
 import type { PlayingSession, RingPosition } from '../../shared/ipc/messages.js';
 import { classifyRedisFailure, RedisFailure } from '../../shared/redis/failures.js';
+import { patiently } from '../../shared/redis/patience.js';
 import type { OwnerStore } from '../../shared/redis/owner-store.js';
 import type { MovableReader } from '../contracts.js';
 import type { ClientIdentity, ClientSession } from '../client/client-session.js';
@@ -145,9 +146,10 @@ export class StreamRegistry {
 
   /** A content that an engine refused a moment ago is not asked for again (spec 4). */
   async #checkRefusal(stream: StreamId): Promise<void> {
+    const { owners, clock } = this.#options;
     let reason: string | null;
     try {
-      reason = await this.#options.owners.refusal(stream);
+      reason = await patiently(clock, () => owners.refusal(stream));
     } catch (thrown) {
       if (classifyRedisFailure(thrown) === RedisFailure.Defect) throw thrown;
       throw new AppError('REDIS_UNAVAILABLE', {}, thrown);

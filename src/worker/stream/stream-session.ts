@@ -8,6 +8,7 @@ import type { EventBus } from '../../shared/redis/event-bus.js';
 import { parseStreamEvent, type StreamEvent } from '../../shared/redis/events.js';
 import { toRedisError } from '../../shared/redis/failures.js';
 import type { Keys } from '../../shared/redis/keys.js';
+import { isAway, REDIS_PATIENCE_MS } from '../../shared/redis/patience.js';
 import type { OwnerStore, Ownership } from '../../shared/redis/owner-store.js';
 import type { RingStore } from '../../shared/redis/ring-store.js';
 import type { ClientIdentity, ClientSession } from '../client/client-session.js';
@@ -15,6 +16,7 @@ import { FollowerLoop } from '../follower/follower-loop.js';
 import type { MovableReader } from '../contracts.js';
 import type { OwnerLoop } from '../owner/owner-loop.js';
 import { ChunkFeed } from '../ring/chunk-feed.js';
+import { ExpectedReader } from './expected-reader.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import type { StreamMetrics } from './stream-metrics.js';
 import { StreamClients } from './stream-clients.js';
@@ -60,10 +62,8 @@ export interface StreamDeps {
 const MEMORY_BYTES = 8 * 1_048_576;
 /** ms between looks at a stream that is being stopped. */
 const STOPPING_POLL_MS = 50;
-/** ms that a lock may be here before the engine's connection; half of the shortest lock's life. */
-const HANDED_OVER_MS = 500;
 /** ms between tries to win a stream while Redis is away. */
-const RETRY_MS = 250;
+const RETRY_MS = 100;
 
 /**
  * One stream in one worker: its clients, and the role by which the worker gets the bytes. It is the
@@ -81,11 +81,10 @@ export class StreamSession {
   #role: Role = Role.None;
   #owner: OwnerLoop | null = null;
   #stopFollowing: ((event: FollowEnd) => void) | null = null;
-  /** Another worker has put the lock into this worker's name; with the engine's connection or not. */
-  #expected: { readonly reader: MovableReader | null } | null = null;
-  /** Set while the owner waits for that connection. */
-  #onHandedOver: (() => void) | null = null;
+  readonly #expected: ExpectedReader;
   #living: Promise<void> | null = null;
+  /** Monotonic ms since when no role could be taken for want of Redis; `null` while it answers. */
+  #awaySince: number | null = null;
   /** Set by a drain: how it ends an ownership, also one that is won in its last moment. */
   #draining: ((owner: OwnerLoop) => void) | null = null;
 
@@ -95,6 +94,7 @@ export class StreamSession {
     this.#deps = deps;
     this.logger = deps.logger.child({ stream });
     const { settings, clock, bus, keys, ring } = deps;
+    this.#expected = new ExpectedReader(clock);
     this.feed = new ChunkFeed({
       bounds: { maxBytes: settings.bufferMaxBytes, ttlMs: settings.bufferTtlMs },
       memoryBytes: Math.min(MEMORY_BYTES, settings.bufferMaxBytes),
@@ -165,13 +165,12 @@ export class StreamSession {
 
   /** Owns the stream next: another worker hands its engine's connection over (`null`: it got lost). */
   take(reader: MovableReader | null): void {
-    if (this.#role === Role.Owner && this.#onHandedOver === null) {
+    if (this.#role === Role.Owner && !this.#expected.awaited) {
       // Too late: this worker has opened a connection of its own.
       void reader?.close();
       return;
     }
-    this.#expected = { reader };
-    this.#onHandedOver?.();
+    this.#expected.put(reader);
     this.#stopFollowing?.({ kind: 'ownerless' });
     this.#ensureLiving();
   }
@@ -195,26 +194,29 @@ export class StreamSession {
   async #live(): Promise<void> {
     const { owners, clock } = this.#deps;
     // What is on its way here is taken even by a worker that drains: nobody else can end it.
-    while ((this.clients.any && this.#draining === null) || this.#expected !== null) {
+    while ((this.clients.any && this.#draining === null) || this.#expected.here) {
       try {
         const answer = await owners.acquire(this.stream, this.keyType, clock.now());
+        this.#awaySince = null;
         if (answer.outcome === 'won') await this.#own(answer.ownership, answer.given);
         else if (answer.outcome === 'taken') {
-          this.#forgetExpected();
+          this.#expected.drop();
           await this.#follow();
         } else await sleep(clock, STOPPING_POLL_MS);
       } catch (thrown) {
-        this.clients.refuse(toRedisError(thrown));
         this.logger.warn('no role could be taken', { error: thrown });
+        if (!this.#isBlip(thrown)) this.clients.refuse(toRedisError(thrown));
         await sleep(clock, RETRY_MS);
       }
     }
   }
 
-  /** The lock is somebody else's all the same: the connection that came for us is of no use. */
-  #forgetExpected(): void {
-    void this.#expected?.reader?.close();
-    this.#expected = null;
+  /** Redis is away, but not yet for so long that who waits should be told. */
+  #isBlip(thrown: unknown): boolean {
+    if (!isAway(thrown)) return false;
+    const now = this.#deps.clock.monotonic();
+    this.#awaySince ??= now;
+    return now - this.#awaySince < REDIS_PATIENCE_MS;
   }
 
   async #own(ownership: Ownership, given: boolean): Promise<void> {
@@ -225,7 +227,7 @@ export class StreamSession {
     if (ownership.term > 1) metrics.takeover();
     this.logger.info('owner', { term: ownership.term });
     try {
-      if (given) await this.#handedOver();
+      if (given) await this.#expected.untilHere();
       const owner = await this.#makeOwner(ownership);
       this.#owner = owner;
       this.#draining?.(owner);
@@ -237,24 +239,10 @@ export class StreamSession {
     }
   }
 
-  /**
-   * A client that was handed over can win the lock before the engine's connection is here: opening another
-   * one meanwhile would break the session (engine-api 3.4), and with it the picture.
-   */
-  async #handedOver(): Promise<void> {
-    if (this.#expected !== null) return;
-    const come = new Promise<void>((resolve) => {
-      this.#onHandedOver = resolve;
-    });
-    await Promise.race([come, sleep(this.#deps.clock, HANDED_OVER_MS)]);
-    this.#onHandedOver = null;
-  }
-
   /** A lock that cannot be used is given back, or the next try would wait for it to run out. */
   async #makeOwner(ownership: Ownership): Promise<OwnerLoop> {
     const { makeOwner, owners } = this.#deps;
-    const reader = this.#expected?.reader ?? null;
-    this.#expected = null;
+    const reader = this.#expected.take();
     try {
       return await makeOwner(this, ownership, reader);
     } catch (thrown) {
