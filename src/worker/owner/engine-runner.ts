@@ -255,8 +255,17 @@ export class EngineRunner {
         finish();
         reject(signal.reason as Error);
       };
+      const flows = (): void => {
+        this.#lastProgressAt = clock.monotonic();
+        if (flowingSince !== null) return;
+        flowingSince = this.#lastProgressAt;
+        this.#starting = false;
+        slots.succeeded(slot.engine.id);
+      };
       const onEnd = (end: EngineEnd): void => {
         finish();
+        // Its only chunk may have been cut by time, or just now: players have media, so this is a gap.
+        if (flowingSince === null && intake.flowing) flows();
         // Media that was there before is no progress: a loop never makes an engine a stable one.
         const since = end.reason === LOOP_REASON ? null : flowingSince;
         const mediaMs = since === null ? 0 : this.#lastProgressAt - since;
@@ -267,16 +276,8 @@ export class EngineRunner {
         if (finished) return;
         intake.push(bytes);
         const fault = intake.judge();
-        if (fault !== null) {
-          onEnd(fault);
-          return;
-        }
-        if (!intake.flowing) return;
-        this.#lastProgressAt = clock.monotonic();
-        if (flowingSince !== null) return;
-        flowingSince = this.#lastProgressAt;
-        this.#starting = false;
-        slots.succeeded(slot.engine.id);
+        if (fault !== null) onEnd(fault);
+        else if (intake.flowing) flows();
       };
       if (signal.aborted) {
         onAbort();

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
 import type { MovableReader } from '../../../src/worker/contracts.js';
@@ -51,20 +52,29 @@ describe('two faults at once', () => {
     await fixture.close();
   });
 
-  it('do not end a stream whose engine dies while Redis is away', async function () {
-    this.timeout(20_000);
-    const stream = nextChannel();
-    const player = worker.play(stream);
-    await player.untilMedia();
-    relay.freeze();
-    const serving = engines.find(({ feeds }) => feeds.size > 0);
-    await serving?.kill();
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
-    expect(player.closed, 'closed while Redis is away').to.equal(false);
-    relay.thaw();
-    await player.untilMedia(188 * 100, 10_000);
-    player.leave();
-  });
+  const plays = (): SimulatedEngine | undefined => engines.find(({ feeds }) => feeds.size > 0);
+
+  for (const [which, stallAfterBytes] of [
+    ['a stream', 0],
+    // Its only chunk is cut by time: no later read tells that media flows.
+    ['a stream that has had one chunk', 188 * 500],
+  ] as const) {
+    it(`do not end ${which} whose engine dies while Redis is away`, async function () {
+      this.timeout(40_000);
+      for (const engine of engines) engine.set({ stallAfterBytes });
+      const player = worker.play(nextChannel());
+      await player.untilMedia();
+      relay.freeze();
+      const serving = plays();
+      for (const engine of engines) engine.set({ stallAfterBytes: 0 });
+      await serving?.kill();
+      await delay(4_000);
+      expect(player.closed, 'closed while Redis is away').to.equal(false);
+      relay.thaw();
+      await player.untilMedia(188 * 100, 20_000);
+      player.leave();
+    });
+  }
 
   it('leave no connection to the engine open when a stream cannot be taken over', async () => {
     const stream = nextChannel();
