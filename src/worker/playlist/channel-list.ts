@@ -9,7 +9,7 @@ export interface ChannelList {
   /** How many streams the playlist has. */
   readonly streams: number;
   /** The playlist with addresses that begin with `base` and end as `more` says. */
-  render(base: string, more?: QueryEnd): Buffer;
+  render(base: string, more?: QueryEnd): Promise<Buffer>;
 }
 
 /** All faults of a list at once; its message says how many. */

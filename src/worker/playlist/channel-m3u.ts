@@ -1,6 +1,6 @@
 import type { FileFault } from '../../shared/watched-file.js';
 import { AliasBook, ChannelListError, type ChannelList } from './channel-list.js';
-import { playlistLines, rewritePlaylist, streamLine } from './rewrite.js';
+import { playlistLines, rewriteInSlices, rewritePlaylist, streamLine } from './rewrite.js';
 
 const EXTINF = /^\s*#EXTINF:/i;
 const ALIAS_ATTRIBUTE = /\salias="([^"]*)"/i;
@@ -33,6 +33,6 @@ export function parseChannelM3u(file: Buffer): ChannelList {
   return {
     aliases: aliases.contents,
     streams,
-    render: (base, more) => rewritePlaylist(file, base, more).bytes,
+    render: (base, more) => rewriteInSlices(file, base, more),
   };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentSelector } from '../contracts.js';
 import { streamOf } from './stream-link.js';
 
@@ -11,6 +12,8 @@ export const MAX_PLAYLIST_BYTES = 2 * 1_024 * 1_024;
 const BYTES = 'latin1';
 const LINES = /[^\r\n]+/g;
 const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+/** Bytes that are rewritten in one turn of the event loop: some 10 ms where each address is signed. */
+const SLICE_BYTES = 32_768;
 const HEADING = /^(?:\xef\xbb\xbf)?\s*#EXTM3U/i;
 
 export interface RewrittenPlaylist {
@@ -48,6 +51,23 @@ export function rewritePlaylist(
   return { bytes: Buffer.from(text, BYTES), streams };
 }
 
+/** As `rewritePlaylist`, with turns of the event loop in between: a large one must not hold media back. */
+export async function rewriteInSlices(
+  playlist: Buffer,
+  base: string,
+  more?: QueryEnd,
+): Promise<Buffer> {
+  const slices: Buffer[] = [];
+  let from = 0;
+  while (from < playlist.length) {
+    if (from > 0) await nextTurn();
+    const end = lineEnd(playlist, from + SLICE_BYTES);
+    slices.push(rewritePlaylist(playlist.subarray(from, end), base, more).bytes);
+    from = end;
+  }
+  return Buffer.concat(slices);
+}
+
 /** True when somebody who asked for a playlist got one: it says so, or it has a stream. */
 export function isPlaylist(playlist: Buffer): boolean {
   const text = playlist.toString(BYTES);
@@ -83,6 +103,12 @@ function parts(line: string): { before: string; address: string; after: string }
   while (start < end && isBlank(line[start])) start += 1;
   while (end > start && isBlank(line[end - 1])) end -= 1;
   return { before: line.slice(0, start), address: line.slice(start, end), after: line.slice(end) };
+}
+
+/** The place behind the first end of a line from `from` on. */
+function lineEnd(playlist: Buffer, from: number): number {
+  const ends = ['\n', '\r'].map((end) => playlist.indexOf(end, from)).filter((at) => at >= 0);
+  return ends.length === 0 ? playlist.length : Math.min(...ends) + 1;
 }
 
 function isBlank(character: string | undefined): boolean {

@@ -42,7 +42,7 @@ describe('ChannelFile', () => {
     return (thrown as AppError).code;
   };
   const playlist = async (file: ChannelFile): Promise<string> =>
-    (await file.list()).render('http://p').toString();
+    (await (await file.list()).render('http://p')).toString();
 
   it('reads a list and reads it again when it has changed', async () => {
     const file = open();

@@ -27,7 +27,8 @@ after(() => {
 });
 
 const json = (value: unknown): ChannelList => parseChannelJson(Buffer.from(JSON.stringify(value)));
-const text = (list: ChannelList): string => list.render(BASE).toString('utf8');
+const text = async (list: ChannelList): Promise<string> =>
+  (await list.render(BASE)).toString('utf8');
 
 function faults(work: () => unknown): string[] {
   try {
@@ -40,7 +41,7 @@ function faults(work: () => unknown): string[] {
 }
 
 describe('parseChannelJson', () => {
-  it('writes what players read: name, logo, group, guide id, number and address', () => {
+  it('writes what players read: name, logo, group, guide id, number and address', async () => {
     const list = json([
       {
         ...{ name: 'Sport, «live»', group: 'Sport', tvg_id: 'sport.x', number: 7, alias: 'Sport' },
@@ -49,7 +50,7 @@ describe('parseChannelJson', () => {
       { name: 'Plain', id: `acestream://${OTHER}` },
       { name: 'Magnet', id: `magnet:?xt=urn:btih:${OTHER}` },
     ]);
-    expect(text(list)).to.equal(
+    expect(await text(list)).to.equal(
       [
         '#EXTM3U',
         '#EXTINF:-1 tvg-id="sport.x" tvg-chno="7" tvg-logo="https://l.example/s.png?a=1" group-title="Sport",Sport, «live»',
@@ -65,7 +66,7 @@ describe('parseChannelJson', () => {
     expect(list.streams).to.equal(3);
   });
 
-  it('is understood by a parser of others', () => {
+  it('is understood by a parser of others', async () => {
     const word = fc
       .string({ unit: 'grapheme-composite', minLength: 1, maxLength: 30 })
       .filter((name) => !/[\p{C}\p{Z}"=]/u.test(name));
@@ -79,9 +80,9 @@ describe('parseChannelJson', () => {
       },
       { requiredKeys: ['name', 'content_id'] },
     );
-    fc.assert(
-      fc.property(fc.array(channel), (channels) => {
-        const { items } = foreignParse(text(json(channels)));
+    await fc.assert(
+      fc.asyncProperty(fc.array(channel), async (channels) => {
+        const { items } = foreignParse(await text(json(channels)));
         const read = items.map(({ name, url, tvg, group }) => [
           ...[name, url, tvg.logo, group.title, tvg.id],
         ]);
@@ -93,6 +94,15 @@ describe('parseChannelJson', () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('lets the event loop turn between hundreds of channels, and keeps their order', async () => {
+    const list = json(Array.from({ length: 1_234 }, (_, n) => ({ name: String(n), id: HEX })));
+    let turned = false;
+    setImmediate(() => (turned = true));
+    const names = (await text(list)).match(/(?<=^#EXTINF:-1,).*$/gm);
+    expect(names).to.deep.equal(Array.from({ length: 1_234 }, (_, n) => String(n)));
+    expect(turned).to.equal(true);
   });
 
   it('lists every fault at once, and where it is', () => {
@@ -139,14 +149,14 @@ describe('parseChannelJson', () => {
     expect(parseChannelJson(Buffer.from('\ufeff[]')).streams).to.equal(0);
   });
 
-  it('never writes more lines than two for a channel, whatever is in the file', () => {
+  it('never writes more lines than two for a channel, whatever is in the file', async () => {
     const value = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.constant(null));
     const fields = fc.dictionary(
       fc.constantFrom('name', 'logo', 'group', 'tvg_id', 'alias', 'number'),
       value,
     );
-    fc.assert(
-      fc.property(fields, fc.constantFrom(...KEY_TYPES), (channel, key) => {
+    await fc.assert(
+      fc.asyncProperty(fields, fc.constantFrom(...KEY_TYPES), async (channel, key) => {
         let list;
         try {
           list = json([{ name: 'x', ...channel, [key]: HEX }]);
@@ -154,7 +164,7 @@ describe('parseChannelJson', () => {
           expect(error).to.be.instanceOf(ChannelListError);
           return;
         }
-        const lines = text(list).split(/[\r\n\u2028\u2029\u0085]/);
+        const lines = (await text(list)).split(/[\r\n\u2028\u2029\u0085]/);
         expect(lines.slice(2)).to.deep.equal([`${BASE}/ace/getstream?${key}=${HEX}`, '']);
       }),
       { numRuns: 500 },
@@ -165,7 +175,7 @@ describe('parseChannelJson', () => {
 describe('parseChannelM3u', () => {
   const m3u = (...lines: string[]): ChannelList => parseChannelM3u(Buffer.from(lines.join('\r\n')));
 
-  it('keeps the playlist and takes aliases from its attributes', () => {
+  it('keeps the playlist and takes aliases from its attributes', async () => {
     const lines = (first: string, second: string): string[] => [
       ...['#EXTM3U url-tvg="http://g.example"', '#EXTINF:-1 tvg-id="n" alias="News.1",Néws'],
       ...['#EXTGRP:Info', '', first, '#EXTINF:-1 group-title="G",Other', second],
@@ -173,7 +183,7 @@ describe('parseChannelM3u', () => {
     ];
     const list = m3u(...lines(`acestream://${HEX}`, OTHER));
     const at = (hex: string): string => `${BASE}/ace/getstream?id=${hex}`;
-    expect(text(list)).to.equal(lines(at(HEX), at(OTHER)).join('\r\n'));
+    expect(await text(list)).to.equal(lines(at(HEX), at(OTHER)).join('\r\n'));
     expect([...list.aliases]).to.deep.equal([['news.1', { stream: HEX, keyType: 'id' }]]);
     expect(list.streams).to.equal(2);
   });

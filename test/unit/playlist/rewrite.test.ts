@@ -5,6 +5,7 @@ import { parseStreamRequest } from '../../../src/worker/http/stream-request.js';
 import {
   isPlaylist,
   MAX_PLAYLIST_BYTES,
+  rewriteInSlices,
   rewritePlaylist,
 } from '../../../src/worker/playlist/rewrite.js';
 
@@ -175,6 +176,37 @@ describe('rewritePlaylist', () => {
       expect(performance.now() - startedAt, JSON.stringify(unit)).to.be.below(3_000);
     }
   }).timeout(30_000);
+});
+
+describe('rewriteInSlices', () => {
+  it('gives what the whole playlist gives, wherever its slices end', async () => {
+    const line = fc.oneof(
+      foreign,
+      known.map((each) => each.line),
+      fc.integer({ min: 1, max: 40_000 }).map((length) => `#${'x'.repeat(length)}`),
+    );
+    const lines = fc.array(fc.tuple(line, end), { maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(lines, fc.constantFrom('', '\xef\xbb\xbf'), async (parts, mark) => {
+        const playlist = Buffer.from(`${mark}${parts.flat().join('')}${HEX}`, 'latin1');
+        const whole = rewritePlaylist(playlist, BASE).bytes;
+        expect((await rewriteInSlices(playlist, BASE)).equals(whole)).to.equal(true);
+      }),
+    );
+  });
+
+  it('lets the event loop turn, so that media goes out while a large one is written', async () => {
+    const playlist = Buffer.alloc(MAX_PLAYLIST_BYTES, `${HEX}\n`);
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    await rewriteInSlices(playlist, BASE);
+    clearImmediate(next);
+    expect(turns).to.be.at.least(MAX_PLAYLIST_BYTES / 32_768 - 2);
+  });
 });
 
 describe('isPlaylist', () => {

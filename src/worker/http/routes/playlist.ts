@@ -2,7 +2,7 @@ import { raw, type Request, type RequestHandler, type Response, type Router } fr
 import { AppError } from '../../../shared/errors.js';
 import type { Carried } from '../../access/decide.js';
 import type { PlaylistFetch } from '../../playlist/fetch-playlist.js';
-import { MAX_PLAYLIST_BYTES, rewritePlaylist } from '../../playlist/rewrite.js';
+import { MAX_PLAYLIST_BYTES, rewriteInSlices } from '../../playlist/rewrite.js';
 import type { Guards } from '../auth.js';
 import { baseUrl } from '../base-url.js';
 import { carry, mediaAsk } from '../credentials.js';
@@ -34,8 +34,8 @@ export function mountPlaylist(router: Router, deps: HttpDeps, guards: Guards): v
         send(
           response,
           foreign === null
-            ? (await channels.list()).render(base, more)
-            : rewritePlaylist(foreign, base, more).bytes,
+            ? await (await channels.list()).render(base, more)
+            : await rewriteInSlices(foreign, base, more),
         );
       },
     ],
@@ -47,14 +47,14 @@ export function mountPlaylist(router: Router, deps: HttpDeps, guards: Guards): v
         next();
       },
       raw({ type: () => true, limit: MAX_PLAYLIST_BYTES }),
-      (request, response) => {
+      async (request, response) => {
         const body: unknown = request.body;
         if (!Buffer.isBuffer(body) || body.length === 0) {
           throw new AppError('BAD_REQUEST', { reasons: ['send the playlist as the body'] });
         }
         const carried = response.locals['carried'] as Carried;
         const { base, more } = carry(baseUrl(request, publicUrl), carried);
-        send(response, rewritePlaylist(body, base, more).bytes);
+        send(response, await rewriteInSlices(body, base, more));
       },
     ],
   });
