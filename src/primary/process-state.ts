@@ -1,15 +1,25 @@
 import { readFileSync } from 'node:fs';
 
-/**
- * True when the process was stopped by a signal or a debugger: it runs nothing until somebody lets it
- * go on. From /proc (proc(5): state `T` or `t`); false where there is none.
- */
-export function isStopped(pid: number): boolean {
+/** What the system knows of the main thread of a process, where the event loop runs. */
+export interface ThreadSight {
+  /** Stopped by a signal or a debugger: it runs nothing until somebody lets it go on. */
+  readonly stopped: boolean;
+  /** ms of processor time it has had in its life. */
+  readonly cpuMs: number;
+}
+
+/** Ticks of `/proc` are hundredths of a second wherever Node runs (`USER_HZ`). */
+const TICK_MS = 10;
+
+/** From /proc (proc(5)): state `T` or `t`, `utime` and `stime`. `null` where there is none. */
+export function lookAtThread(pid: number): ThreadSight | null {
   try {
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-    // The name before it may hold spaces and parentheses.
-    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    const stat = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/stat`, 'latin1');
+    // The name before it may hold spaces and parentheses; the state is field 3, the times 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    return { stopped: /^[Tt]$/.test(fields[0] ?? ''), cpuMs };
   } catch {
-    return false;
+    return null;
   }
 }

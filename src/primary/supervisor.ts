@@ -8,7 +8,7 @@ import type { WorkerId } from '../shared/ids.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
-import { isStopped } from './process-state.js';
+import { lookAtThread } from './process-state.js';
 import type { OwnedStream, WorkerReaper } from './reaper.js';
 import { ADOPTION_MS, dropClients, reapWorker } from './reaper.js';
 import type { RestartHistory } from './restart-policy.js';
@@ -229,7 +229,7 @@ export class Supervisor {
         pid: worker.process.pid,
         clock,
         log,
-        isStopped,
+        look: lookAtThread,
         events: {
           onServing: () => this.#onServing(),
           onConnection: (from, message) => events.onConnection(from, message),

@@ -17,7 +17,9 @@ import { takeConnection } from '../shared/raw-socket.js';
 import { isConnectionMessage } from './connections.js';
 import type { ConnectionMessage } from './connections.js';
 import type { MetricsMessage } from './metrics-collector.js';
+import type { ThreadSight } from './process-state.js';
 import type { OwnedStream } from './reaper.js';
+import { judgeSilence, QUIET_MS } from './silence-policy.js';
 import { isStreamMessage } from './stream-router.js';
 import type { StreamMessage } from './stream-router.js';
 
@@ -67,16 +69,14 @@ export interface WorkerDeps {
   readonly events: WorkerEvents;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Whether the process was stopped (SIGSTOP). */
-  readonly isStopped: (pid: number) => boolean;
+  /** What the system knows of the process' main thread. */
+  readonly look: (pid: number) => ThreadSight | null;
 }
 
-/** Heartbeats come each 250 ms; eight missed ones are no scheduling delay any more. */
-const HUNG_MS = 2_000;
-/** A process that was stopped gives no sign at all: one missed heartbeat is enough (spec 4: a gap of 1 s). */
-const STOPPED_MS = 300;
 /** Six missed heartbeats: deal to others while there are any. */
 const STALE_MS = 1_500;
+/** From a suspicion to the second look; a turn of the primary's event loop lies between them. */
+const CONFIRM_MS = 20;
 /** From the fork to `ready`; loading the code takes a second on a busy machine. */
 const START_DEADLINE_MS = 30_000;
 /** A worker that said `drained` has nothing left to do but to exit. */
@@ -102,7 +102,12 @@ export class WorkerHandle {
   /** Connections on their way to it. */
   readonly #given = new Set<Socket>();
   #state: WorkerState = WorkerState.Forking;
+  #servingSince = 0;
   #heartbeatAt: number;
+  /** Processor time that its main thread had had by then. */
+  #cpuAtHeartbeat: number | null = null;
+  /** It seemed to be blocked when it was last looked at. */
+  #suspected = false;
   #vitals: WorkerVitals | null = null;
   #deadline: NodeJS.Timeout | undefined;
 
@@ -205,13 +210,21 @@ export class WorkerHandle {
     this.send({ type: 'drain', handover, deadlineMs: ownMs });
   }
 
-  /** Kills it when its heartbeat is too old. */
+  /** Kills it when its heartbeat is too old, sooner when the system says why (`judgeSilence`). */
   checkHeartbeat(): void {
-    const beats = this.#state === WorkerState.Serving || this.#state === WorkerState.Draining;
-    const age = this.heartbeatAgeMs;
-    if (!beats || age <= STOPPED_MS) return;
-    if (age > HUNG_MS) this.kill('hangs');
-    else if (this.#deps.isStopped(this.pid)) this.kill('was stopped');
+    const draining = this.#state === WorkerState.Draining;
+    const ageMs = this.heartbeatAgeMs;
+    if ((!this.serving && !draining) || ageMs <= QUIET_MS) return;
+    const sight = this.#deps.look(this.pid);
+    const before = this.#cpuAtHeartbeat;
+    const verdict = judgeSilence({
+      ...{ ageMs, suspected: this.#suspected, stopped: sight?.stopped === true },
+      servedMs: draining ? null : this.#deps.clock.monotonic() - this.#servingSince,
+      cpuMs: sight === null || before === null ? null : sight.cpuMs - before,
+    });
+    this.#suspected = verdict.action === 'suspect';
+    if (this.#suspected) this.#deps.clock.setTimeout(() => this.checkHeartbeat(), CONFIRM_MS);
+    if (verdict.action === 'kill') this.kill(verdict.why);
   }
 
   /** The primary itself stood still for so long: nobody's heartbeat could be read. */
@@ -261,7 +274,7 @@ export class WorkerHandle {
         this.#enterServing();
         return;
       case 'heartbeat':
-        this.#heartbeatAt = this.#deps.clock.monotonic();
+        this.#beat();
         this.#vitals = message.vitals;
         return;
       case 'owning':
@@ -297,9 +310,16 @@ export class WorkerHandle {
     if (this.#state !== WorkerState.Starting) return;
     clearTimeout(this.#deadline);
     this.#state = WorkerState.Serving;
-    this.#heartbeatAt = this.#deps.clock.monotonic();
+    this.#servingSince = this.#deps.clock.monotonic();
+    this.#beat();
     this.#deps.log.info('a worker serves', this.#fields());
     this.#deps.events.onServing(this);
+  }
+
+  #beat(): void {
+    this.#heartbeatAt = this.#deps.clock.monotonic();
+    this.#cpuAtHeartbeat = this.#deps.look(this.pid)?.cpuMs ?? null;
+    this.#suspected = false;
   }
 
   #enterDraining(): void {

@@ -6,6 +6,8 @@ import { REDIS_CASES } from './redis-cases.js';
 
 export { REDIS_CASES };
 
+const BLOCKABLE = new URL('../helpers/blockable.mjs', import.meta.url).href;
+
 /** A channel that nobody watches before the fault. */
 const OTHER_CHANNEL = 'deadbeefdeadbeefdeadbeefdeadbeefdeadbeef';
 
@@ -90,9 +92,20 @@ export const WORKER_CASES: readonly ChaosCase[] = [
     },
   },
   {
-    fault: 'the owner hangs',
-    maxGapMs: 2_000,
+    fault: 'the owner is stopped',
+    maxGapMs: 1_000,
     inject: ({ ownerPid }) => void process.kill(ownerPid, 'SIGSTOP'),
+  },
+  {
+    fault: "the owner's event loop is blocked",
+    // Found within half a second; the rest is a takeover, as when the owner is killed.
+    maxGapMs: 1_500,
+    env: { NODE_OPTIONS: `--import=${BLOCKABLE}` },
+    inject: async ({ ownerPid }) => {
+      // A worker that has just begun is given more time.
+      await delay(2_500);
+      process.kill(ownerPid, 'SIGUSR2');
+    },
   },
   {
     fault: 'the owner of a stream that starts is killed',

@@ -30,7 +30,7 @@ export type Workload = Pick<WorkerVitals, 'clients' | 'streams'>;
 /** `socket` comes with the messages that carry one; `null` even there when its peer was faster. */
 type Handler<M extends PrimaryMessage> = (message: M, socket: Socket | null) => void;
 
-/** The primary takes four missed ones for a hang. */
+/** What the primary makes of missed ones: `src/primary/silence-policy.ts`. */
 const HEARTBEAT_MS = 250;
 const LAG_RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
@@ -51,6 +51,7 @@ export class PrimaryLink {
   #vitals: WorkerVitals = { clients: 0, streams: 0, eventLoopLagMs: 0, rssBytes: 0 };
   #timer: NodeJS.Timeout | undefined;
   #unsent = 0;
+  #beatUnsent = false;
 
   constructor(deps: PrimaryLinkDeps) {
     this.#clock = deps.clock;
@@ -94,14 +95,7 @@ export class PrimaryLink {
 
   /** Resolves when the message is with the system, or is lost: to be awaited before an exit. */
   deliver(message: WorkerMessage): Promise<void> {
-    return new Promise((resolve) => {
-      this.#unsent += 1;
-      const done = (): void => {
-        this.#unsent -= 1;
-        resolve();
-      };
-      this.#channel.send?.(message, undefined, undefined, done);
-    });
+    return new Promise((resolve) => this.#post(message, resolve));
   }
 
   /**
@@ -130,6 +124,14 @@ export class PrimaryLink {
     this.#channel.off('message', this.#onMessage);
   }
 
+  #post(message: WorkerMessage, onSent: () => void): void {
+    this.#unsent += 1;
+    this.#channel.send?.(message, undefined, undefined, () => {
+      this.#unsent -= 1;
+      onSent();
+    });
+  }
+
   #receive(message: unknown, handle: unknown): void {
     if (!isPrimaryMessage(message)) return;
     this.#handlers.get(message.type)?.(message, (handle as Socket | undefined) ?? null);
@@ -143,6 +145,11 @@ export class PrimaryLink {
       eventLoopLagMs: Math.round(lagMs),
       rssBytes: process.memoryUsage.rss(),
     };
-    this.sendDroppable({ type: 'heartbeat', vitals: this.#vitals });
+    // Behind other messages too, such as the positions of thousands: a missed one tells of a hang.
+    if (this.#beatUnsent) return;
+    this.#beatUnsent = true;
+    this.#post({ type: 'heartbeat', vitals: this.#vitals }, () => {
+      this.#beatUnsent = false;
+    });
   }
 }

@@ -54,6 +54,30 @@ describe('supervision', function () {
     expect(toy.tree.find('redis stopped')).to.have.length(1);
   });
 
+  it('finds a blocked worker by the processor time it burns, and its player goes on at a sibling', async () => {
+    await start(2);
+    const player = toy.player();
+    await until('it plays', () => player.lines.length > 0);
+    // A worker that has just begun is given more time.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await toy.block(player.startedBy, 20_000);
+    const begun = Date.now();
+    await toy.tree.line('killing a worker that is blocked', 3_000);
+    // The last heartbeat may be as young as the block.
+    expect(Date.now() - begun).to.be.lessThan(900);
+    await until('a sibling plays on', () => player.text.includes('torn'));
+    expect(player.ended).to.equal(null);
+  });
+
+  it('waits for a worker that is busy between its heartbeats', async () => {
+    await start(2);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const victim = Number((await toy.get('/whoami')).body);
+    for (let n = 0; n < 3; n += 1) await toy.block(victim, 330);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(toy.tree.find('killing')).to.deep.equal([]);
+  });
+
   it('ends in order by SIGTERM: sockets with FIN, Redis last, exit 0, no process left', async () => {
     await start(2);
     const workers = toy.tree.children();

@@ -70,6 +70,16 @@ describe('PrimaryLink', () => {
     expect(channel.sent.filter(({ type }) => type === 'heartbeat')).to.have.length(2);
   });
 
+  it('beats also behind a message that the primary has not read yet', () => {
+    link.open();
+    channel.reads = false;
+    link.sendDroppable({ type: 'positions', positions: [] });
+    clock.tick(250);
+    expect(channel.sent.map(({ type }) => type)).to.deep.equal(['hello', 'positions', 'heartbeat']);
+    link.sendDroppable({ type: 'positions', positions: [] });
+    expect(channel.sent).to.have.length(3);
+  });
+
   it('survives a channel that is closed', async () => {
     link.open();
     channel.reads = false;

@@ -42,9 +42,9 @@ describe('WorkerHandle', () => {
   let closedConnections: number;
   let streams: [StreamMessage, Socket | null][];
 
-  let stopped: boolean;
+  let sight: { stopped: boolean; cpuMs: number };
   beforeEach(() => {
-    stopped = false;
+    sight = { stopped: false, cpuMs: 5_000 };
     clock = new FakeClock();
     fake = new FakeProcess();
     exits = [];
@@ -64,7 +64,7 @@ describe('WorkerHandle', () => {
         pid: 77,
         clock,
         log: silentLogger,
-        isStopped: () => stopped,
+        look: () => sight,
         events: {
           onServing: () => undefined,
           onConnection: () => (closedConnections += 1),
@@ -119,7 +119,7 @@ describe('WorkerHandle', () => {
   });
 
   it('kills a worker that was stopped as soon as a heartbeat is missing', () => {
-    stopped = true;
+    sight.stopped = true;
     say('hello', 'ready');
     clock.tick(300);
     handle.checkHeartbeat();
@@ -127,6 +127,36 @@ describe('WorkerHandle', () => {
     clock.tick(1);
     handle.checkHeartbeat();
     expect(fake.process.killed).to.deep.equal(['SIGKILL']);
+  });
+
+  it('kills a worker that burns processor time without a heartbeat, with the second look', () => {
+    say('hello', 'ready');
+    clock.tick(3_000);
+    sight.cpuMs += 400;
+    say('heartbeat');
+    clock.tick(500);
+    sight.cpuMs += 399;
+    handle.checkHeartbeat();
+    clock.tick(20);
+    expect(fake.process.killed).to.deep.equal([]);
+    sight.cpuMs += 1;
+    handle.checkHeartbeat();
+    clock.tick(19);
+    expect(fake.process.killed).to.deep.equal([]);
+    clock.tick(1);
+    expect(fake.process.killed).to.deep.equal(['SIGKILL']);
+  });
+
+  it('spares a busy worker whose heartbeat had come and was not read yet', () => {
+    say('hello', 'ready');
+    clock.tick(3_000);
+    say('heartbeat');
+    clock.tick(500);
+    sight.cpuMs += 500;
+    handle.checkHeartbeat();
+    say('heartbeat');
+    clock.tick(20);
+    expect(fake.process.killed).to.deep.equal([]);
   });
 
   it('is fresh again after a heartbeat', () => {
