@@ -1,6 +1,6 @@
 // Installs what a fresh machine lacks, and says what it does. Used by `npm run demo` and `npm test`.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,9 +40,32 @@ export function ensureModules() {
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }
 
+/** Builds unless `dist` is newer than what it is built from: whoever runs from it is not disturbed. */
 export function ensureBuild() {
+  if (isBuilt()) return;
   say('building');
   run('npm', ['run', '--silent', 'build']);
+}
+
+function isBuilt() {
+  // The last step of the build touches it.
+  const built = changedAt('dist');
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true }).map((name) =>
+    join('src', name),
+  );
+  return [
+    'src',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+    'scripts/copy-assets.mjs',
+    ...sources,
+  ].every((path) => changedAt(path) < built);
+}
+
+/** ms; of a folder: when something came or went. */
+function changedAt(path) {
+  return statSync(join(ROOT, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** Programs by the system's package manager where it may be used, else a word on what to do. */
