@@ -1,64 +1,101 @@
 // `npm test`: installs what is missing, builds, runs every suite and ends with one line of totals.
-// `npm test -- unit` (or integration, e2e, architecture) runs one; further arguments go to mocha.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// `npm test -- e2e` (or architecture, unit, integration) runs one; `npm test -- e2e panel pm2` those of its files
+// whose path contains one of the words; `--grep TEXT` those tests whose title contains it.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { ensureBuild, ensureModules, ensurePrograms, fail, ROOT, say } from './lib/ensure.mjs';
+import { killLanes, runInLanes } from './lib/lanes.mjs';
 
-/** In the order of their speed. ms per test: real processes start within seconds. */
-const SUITES = { architecture: 30_000, unit: 20_000, integration: 30_000, e2e: 60_000 };
+/**
+ * In the order of their speed. `lanes`: how many files run at once; most of integration and e2e is waiting.
+ * `first`: what takes longest begins first. `alone`: what measures times, or needs both cores; it runs when the
+ * lanes are through.
+ */
+const SUITES = {
+  architecture: { lanes: 1, first: [], alone: [] },
+  unit: { lanes: 2, first: ['unit/mpegts/'], alone: [] },
+  integration: {
+    lanes: 3,
+    first: ['primary/', 'session/', 'engine/engine-keeper', 'scripts/', 'engine/playback'],
+    alone: [],
+  },
+  e2e: {
+    lanes: 3,
+    first: [
+      'chaos-redis',
+      'panel',
+      'chaos-engine',
+      'chaos-workers',
+      'operator-keys',
+      'limits',
+      'join',
+      'pm2',
+    ],
+    alone: [],
+  },
+};
 
-const SUITE_TIMEOUT_MS = 15 * 60_000;
+/** ms per test; the waits within them are far shorter. As in .mocharc.json. */
+const TIMEOUT_MS = 120_000;
 
-const [first, ...rest] = process.argv.slice(2);
-const chosen = first === undefined || first.startsWith('-') ? Object.keys(SUITES) : [first];
-const extra = first === undefined || !first.startsWith('-') ? rest : [first, ...rest];
-for (const suite of chosen) if (!(suite in SUITES)) fail(`there is no suite "${suite}"`);
+const { values, positionals } = parseArgs({
+  options: { grep: { type: 'string', short: 'g' } },
+  allowPositionals: true,
+});
+const [only, ...words] = positionals;
+if (only !== undefined && !(only in SUITES)) fail(`there is no suite "${only}"`);
 
 ensureModules();
 ensurePrograms(['redis-server', 'ffmpeg', 'ffprobe', 'curl', 'jq', 'nginx', 'chromium']);
 ensureBuild();
 
 const folder = mkdtempSync(join(tmpdir(), 'acestream-proxy-test-'));
-let passed = 0;
-let failed = 0;
-for (const suite of chosen) {
-  say(`${suite} tests`);
-  const report = join(folder, `${suite}.json`);
-  const args = [
-    '--import=tsx',
-    'node_modules/mocha/bin/mocha.js',
-    `test/${suite}/**/*.test.ts`,
-    '--timeout',
-    String(SUITES[suite]),
-    '--reporter',
-    'scripts/lib/reporter.cjs',
-    '--reporter-option',
-    `output=${report}`,
-    ...extra,
-  ];
-  const { status } = spawnSync(process.execPath, args, {
-    cwd: ROOT,
-    stdio: 'inherit',
-    // What a test left running would keep its suite, and with it CI, for ever.
-    timeout: SUITE_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    killLanes();
+    process.exit(1);
   });
-  const totals = readTotals(report);
-  passed += totals.passed;
-  failed += totals.failed;
-  if (status !== 0 && totals.failed === 0) failed += 1;
 }
-rmSync(folder, { recursive: true, force: true });
-process.stdout.write(`${String(passed)} passed, ${String(failed)} failed\n`);
-process.exit(failed === 0 ? 0 : 1);
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-/** A suite that wrote no report died: that is a failure. */
-function readTotals(report) {
-  try {
-    return JSON.parse(readFileSync(report, 'utf8'));
-  } catch {
-    return { passed: 0, failed: 1 };
+let passed = 0;
+const failed = [];
+for (const suite of only === undefined ? Object.keys(SUITES) : [only]) {
+  const { lanes, first, alone } = SUITES[suite];
+  say(`${suite} tests`);
+  const startedAt = Date.now();
+  const isOf = (words) => (file) => words.some((word) => file.includes(word));
+  const files = filesOf(suite).filter(words.length > 0 ? isOf(words) : () => true);
+  const together = files.filter((file) => !isOf(alone)(file));
+  const rank = (file) =>
+    (first.findIndex((word) => file.includes(word)) + first.length + 1) % (first.length + 1);
+  together.sort((a, b) => rank(a) - rank(b));
+  for (const [some, count] of [
+    [together, lanes],
+    [files.filter(isOf(alone)), 1],
+  ]) {
+    const totals = await runInLanes({
+      files: some,
+      count,
+      folder,
+      timeout: TIMEOUT_MS,
+      grep: values.grep,
+    });
+    passed += totals.passed;
+    failed.push(...totals.failed);
   }
+  say(`${suite} tests took ${String(Math.round((Date.now() - startedAt) / 1_000))} s`);
+}
+for (const title of failed) process.stdout.write(`failed: ${title}\n`);
+process.stdout.write(`${String(passed)} passed, ${String(failed.length)} failed\n`);
+process.exit(failed.length === 0 ? 0 : 1);
+
+/** The test files of a suite, from the root of the repository. */
+function filesOf(suite) {
+  return readdirSync(join(ROOT, 'test', suite), { recursive: true })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join('test', suite, file))
+    .sort();
 }

@@ -1,13 +1,13 @@
-// mocha's spec output for people, and the totals in a file for `npm test`.
-const { writeFileSync } = require('node:fs');
+// mocha's spec output for people, and the totals for `npm test`.
 const { reporters } = require('mocha');
 
 module.exports = class TotalsReporter extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
     runner.once('end', () => {
-      const { passes: passed, failures: failed } = this.stats;
-      writeFileSync(options.reporterOptions.output, JSON.stringify({ passed, failed }));
+      const { passes: passed, failures } = this.stats;
+      const failed = this.failures.map((test) => test.fullTitle());
+      runner.totals = { passed, failed };
     });
   }
 };

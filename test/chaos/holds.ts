@@ -1,9 +1,13 @@
 import { expect } from 'chai';
-import { ENGINE_CASES, REDIS_CASES, RELOAD_CASES, WORKER_CASES } from '../chaos/cases.js';
-import { runCase, type ChaosCase } from '../chaos/lab.js';
+import { runCase, type ChaosCase } from './lab.js';
 
 /** The short form of `npm run chaos`: few players, a low bit rate, no fault that takes long. */
 const OPTIONS = { players: 4, bitrate: 2_000_000, workers: 2 };
+
+/** A test of each case that does not take long. */
+export function holdAll(cases: readonly ChaosCase[]): void {
+  for (const chaos of cases) if (chaos.long !== true) holds(chaos);
+}
 
 function holds(chaos: ChaosCase): void {
   it(`keeps every player connected when ${chaos.fault}`, async () => {
@@ -25,11 +29,3 @@ function holds(chaos: ChaosCase): void {
     expect(result.maxReaders, 'readers at a time on a session').to.equal(1);
   });
 }
-
-const inShort = (cases: readonly ChaosCase[]): readonly ChaosCase[] =>
-  cases.filter(({ long }) => long !== true);
-
-describe('Faults of the engine', () => inShort(ENGINE_CASES).forEach(holds));
-describe('Faults of workers', () => inShort(WORKER_CASES).forEach(holds));
-describe('Faults of Redis', () => inShort(REDIS_CASES).forEach(holds));
-describe('Reload', () => inShort(RELOAD_CASES).forEach(holds));
