@@ -124,8 +124,7 @@ describe('Access to media, on the real process tree', () => {
     expect((await curl(other)).code).to.equal('SIGNATURE_REFUSED');
   });
 
-  it('goes on over the death of a worker and over a reload, under the same limit', async function () {
-    this.timeout(40_000);
+  it('goes on over the death of a worker and over a reload, under the same limit', async () => {
     const player = play(`/t/${ANNA}${id}`);
     await player.untilBytes(200_000, 15_000);
     // From Redis: a draining worker closes the kept-alive connection of whoever asks it over HTTP.
@@ -159,7 +158,7 @@ describe('Access to media, on the real process tree', () => {
     process.kill(pid, 'SIGKILL');
     await Promise.all(waiting.map((player) => player.untilBytes(50_000, 15_000)));
     stage.engine.set({ startDelayMs: 0 });
-  }).timeout(30_000);
+  });
 
   it('leaves no token in the log, in Redis, or in what is shown', async () => {
     await play(`/t/${ANNA}${id}`).untilBytes(100_000);

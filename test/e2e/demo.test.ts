@@ -21,9 +21,7 @@ function isSimulator(pid: number): boolean {
   }
 }
 
-describe('npm run demo', function () {
-  this.timeout(60_000);
-
+describe('npm run demo', () => {
   it('prints an address that plays, and Ctrl-C ends everything', async () => {
     const port = String(await freePort());
     const clean = Object.entries(process.env).filter(([key]) => !/^(PROXY|ACE|REDIS)_/.test(key));

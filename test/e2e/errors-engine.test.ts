@@ -79,8 +79,7 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-describe('An engine that', function () {
-  this.timeout(20_000);
+describe('An engine that', () => {
   let stage: Stage;
   let serial = 0;
   const nextContent = (): string => (++serial).toString(16).padStart(40, 'e');

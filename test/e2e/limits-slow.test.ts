@@ -10,8 +10,7 @@ const BYTES_PER_SECOND = BITRATE / 8;
 /** ms; a chunk comes every 100 ms. Generous, because the machine is shared. */
 const MAX_GAP_MS = 700;
 
-describe('A client that does not keep up', function () {
-  this.timeout(60_000);
+describe('A client that does not keep up', () => {
   let stage: Stage;
   let others: Player[];
 

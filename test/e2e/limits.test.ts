@@ -72,8 +72,7 @@ describe('The public port', () => {
   afterEach(() => stage.clear());
   after(() => stage.end());
 
-  it('ends a request that does not come to its end with 408', async function () {
-    this.timeout(20_000);
+  it('ends a request that does not come to its end with 408', async () => {
     const { hostname, port } = new URL(stage.proxy.url);
     const socket = connect(Number(port), hostname);
     let text = '';

@@ -21,8 +21,7 @@ const PICTURE = `(() => {
   return { time: video.currentTime, frames: totalVideoFrames, width: video.videoWidth, muted: video.muted };
 })()`;
 
-describe('The panel in a browser', function () {
-  this.timeout(60_000);
+describe('The panel in a browser', () => {
   let stage: Stage;
   let browser: Browser;
   let page: Page;

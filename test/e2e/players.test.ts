@@ -5,8 +5,7 @@ import { liveThrough, openStage, startOnce, type Subject } from '../players/lab.
 import { castOf } from '../players/subjects.js';
 
 /** The short row of `npm run players`; the long ones are in docs/players.md. */
-describe('ffmpeg as a player', function () {
-  this.timeout(60_000);
+describe('ffmpeg as a player', () => {
   let stage: Stage;
 
   before(async () => {

@@ -32,8 +32,7 @@ interface Listed {
   };
 }
 
-describe('Under pm2', function () {
-  this.timeout(60_000);
+describe('Under pm2', () => {
   let home: string;
   let engine: SimulatedEngine;
   let redis: TestRedis;

@@ -55,8 +55,7 @@ describe('A Redis that is too small for all streams', () => {
     await proxy.look.config('SET', 'maxmemory-policy', 'noeviction');
   });
 
-  it('takes as many streams as it has room for, and refuses the next with a code', async function () {
-    this.timeout(20_000);
+  it('takes as many streams as it has room for, and refuses the next with a code', async () => {
     let running = 0;
     while ((await start(id(running))) === 200) running++;
     expect(running, 'streams that fit').to.be.within(3, 6);

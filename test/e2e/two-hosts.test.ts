@@ -27,8 +27,7 @@ describe('Two hosts on one Redis, their clocks 90 s apart', () => {
   let second: Proxy;
   let players: Player[] = [];
 
-  before(async function () {
-    this.timeout(30_000);
+  before(async () => {
     engine = await startEngine({ source: 'stamped', bitrate: BITRATE, gop: 0.5, prebufferMs: 50 });
     redis = await startRedis();
     const engines = [engine];
@@ -133,8 +132,7 @@ describe('Two hosts on one Redis, their clocks 90 s apart', () => {
     expect(near.filter(({ closed }) => closed)).to.have.length(0);
   });
 
-  it("keep the other host's players when the owner's host loses its power", async function () {
-    this.timeout(20_000);
+  it("keep the other host's players when the owner's host loses its power", async () => {
     const { far } = await share();
     for (const player of far) player.resetGap();
     await first.tree.powerOff();

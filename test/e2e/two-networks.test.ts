@@ -38,8 +38,7 @@ suite(`Two hosts in networks of their own${why}`, () => {
   let cut: HostNetwork;
   let players: Player[] = [];
 
-  before(async function () {
-    this.timeout(30_000);
+  before(async () => {
     const [a, b] = networks.hosts as [HostNetwork, HostNetwork];
     cut = a;
     // By the wire that stays: the address of a cut one would be gone.
@@ -61,8 +60,7 @@ suite(`Two hosts in networks of their own${why}`, () => {
     await networks.remove();
   });
 
-  it('keep every player when the wire of the owner is pulled and put back', async function () {
-    this.timeout(40_000);
+  it('keep every player when the wire of the owner is pulled and put back', async () => {
     const near = [new Player(first.media(CHANNEL)), new Player(first.media(CHANNEL))];
     players = near;
     await Promise.all(near.map((player) => player.untilBytes(SECOND)));

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { StampChecker, type StampReport } from '../simulator/stamps.js';
-import { until } from './until.js';
+import { PATIENCE_MS, until } from './until.js';
 
 export interface PlayerOptions {
   /** Bytes per second this player takes; as fast as it can by default. */
@@ -91,7 +91,7 @@ export class Player {
     return this.checker.report();
   }
 
-  async untilBytes(bytes: number, ms = 10_000): Promise<void> {
+  async untilBytes(bytes: number, ms = PATIENCE_MS): Promise<void> {
     await until(
       `a player gets ${String(bytes)} bytes (has ${String(this.#bytes)}, status ${String(this.status)})`,
       () => this.#bytes >= bytes,
@@ -100,11 +100,11 @@ export class Player {
   }
 
   /** Resolves when `bytes` more have come than now. */
-  async untilMore(bytes: number, ms = 10_000): Promise<void> {
+  async untilMore(bytes: number, ms = PATIENCE_MS): Promise<void> {
     await this.untilBytes(this.#bytes + bytes, ms);
   }
 
-  async untilClosed(ms = 5_000): Promise<void> {
+  async untilClosed(ms = PATIENCE_MS): Promise<void> {
     await until('the connection is closed', () => this.#closed, ms);
   }
 

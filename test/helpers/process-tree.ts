@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-import { until } from './until.js';
+import { PATIENCE_MS, until } from './until.js';
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly message?: unknown };
 
@@ -70,7 +70,7 @@ export class ProcessTree {
   }
 
   /** The first line with this message. */
-  async line(message: string, ms = 10_000): Promise<LogLine> {
+  async line(message: string, ms = PATIENCE_MS): Promise<LogLine> {
     try {
       return await until(`a log line "${message}"`, () => this.find(message)[0], ms);
     } catch (error) {
@@ -100,7 +100,7 @@ export class ProcessTree {
       this.#child.kill('SIGKILL');
     }
     await this.exited;
-    await until('the workers end with their primary', () => this.survivors().length === 0, 5_000);
+    await until('the workers end with their primary', () => this.survivors().length === 0);
   }
 
   /** Processes it had started that still live. */

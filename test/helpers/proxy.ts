@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import type { SimulatedEngine } from '../simulator/engine.js';
 import { ProcessTree } from './process-tree.js';
 import { startRedis, type TestRedis } from './redis-server.js';
-import { until } from './until.js';
+import { PATIENCE_MS, until } from './until.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/primary/main.js', import.meta.url));
 
@@ -83,10 +83,8 @@ export class Proxy {
 
   /** Process id of the worker that owns a stream, from the lock in Redis. */
   async ownerPid(id: string): Promise<number> {
-    const owner = await until(
-      `an owner of ${id}`,
-      () => this.look.get(`ace_proxy:stream:${id}:owner`),
-      10_000,
+    const owner = await until(`an owner of ${id}`, () =>
+      this.look.get(`ace_proxy:stream:${id}:owner`),
     );
     return Number(owner.split(':').at(-2));
   }
@@ -96,12 +94,15 @@ export class Proxy {
   }
 
   /** Resolves when nothing of any stream is left in Redis. */
-  async untilNoKeys(ms = 5_000): Promise<void> {
+  async untilNoKeys(ms = 10_000): Promise<void> {
     await until('all keys of all streams are gone', async () => !(await this.keys()).length, ms);
   }
 
   async json(path: string, init?: RequestInit): Promise<{ status: number; body: unknown }> {
-    const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000), ...init });
+    const answer = await fetch(this.url + path, {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...init,
+    });
     const text = await answer.text();
     return { status: answer.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
   }
@@ -112,7 +113,7 @@ export class Proxy {
     this.tree.signal('SIGTERM');
     const stopped = await Promise.race([
       this.tree.exited,
-      new Promise<null>((resolve) => setTimeout(resolve, 10_000, null).unref()),
+      new Promise<null>((resolve) => setTimeout(resolve, 20_000, null).unref()),
     ]);
     await this.tree.end();
     this.look.disconnect();
@@ -147,9 +148,9 @@ export async function startProxy(options: ProxyOptions = {}): Promise<Proxy> {
     ...(place && { through: ['ip', 'netns', 'exec', place.namespace] }),
   });
   try {
-    const { port } = await tree.line('listening on', 15_000);
+    const { port } = await tree.line('listening on', 30_000);
     const workers = options.workers ?? 2;
-    await until('all workers serve', () => tree.find('a worker serves').length >= workers, 15_000);
+    await until('all workers serve', () => tree.find('a worker serves').length >= workers, 30_000);
     const look = lookInto(redis, options);
     look.on('error', () => undefined);
     const address = place?.address ?? '127.0.0.1';

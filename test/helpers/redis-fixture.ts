@@ -20,7 +20,7 @@ export async function openRedisFixture(options = { hashTags: false }): Promise<R
   const { url, port } = server;
   const settings = redisSettings({ url, port, given: true, embedded: 'never', ...options });
   const redis = openControl(settings, silentLogger) as Redis;
-  await untilReady(redis, 2_000);
+  await untilReady(redis, 10_000);
   return {
     server,
     settings,

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import { listenOnFreePort } from '../simulator/ports.js';
 
 export interface TestRedis {
   readonly url: string;
@@ -13,7 +14,7 @@ export interface TestRedis {
   kill(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 5_000;
+const START_TIMEOUT_MS = 15_000;
 
 /** A real Redis on a port of its own that keeps nothing; `port` brings one back where it was. */
 export async function startRedis(
@@ -65,9 +66,8 @@ export async function startRedis(
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const server = createServer();
+  const port = await listenOnFreePort(server, '127.0.0.1');
   server.close();
   await once(server, 'close');
   return port;

@@ -20,11 +20,12 @@ export class ToyTree {
   readonly #directory = mkdtempSync(join(tmpdir(), 'toy-'));
   readonly #sockets = new Set<Socket>();
 
-  constructor(overrides: Partial<Settings> = {}, failing = false) {
+  constructor(overrides: Partial<Settings> = {}, failing = false, more: NodeJS.ProcessEnv = {}) {
     this.settings(overrides);
     this.failing(failing);
     const env = {
       ...process.env,
+      ...more,
       TOY_SETTINGS: join(this.#directory, 'settings.json'),
       TOY_FAIL: join(this.#directory, 'fail'),
       TOY_SINK: join(this.#directory, 'sink'),
@@ -33,9 +34,12 @@ export class ToyTree {
   }
 
   /** Started, listening, and with all its workers serving. */
-  static async start(overrides: Partial<Settings> = {}): Promise<ToyTree> {
-    const toy = new ToyTree(overrides);
-    const line = await toy.tree.line('listening', 20_000);
+  static async start(
+    overrides: Partial<Settings> = {},
+    more: NodeJS.ProcessEnv = {},
+  ): Promise<ToyTree> {
+    const toy = new ToyTree(overrides, false, more);
+    const line = await toy.tree.line('listening', 30_000);
     toy.port = line.port as number;
     return toy;
   }

@@ -30,7 +30,10 @@ const players = new Map<Socket, PlayingSession>();
 const askers: ((body: unknown) => void)[] = [];
 let draining = false;
 
-const server = createServer({ headersTimeout: 1_000, connectionsCheckingInterval: 100 });
+const server = createServer({
+  headersTimeout: Number(process.env.TOY_HEADERS_MS ?? 20_000),
+  connectionsCheckingInterval: 100,
+});
 
 function play(socket: Socket, session: PlayingSession): void {
   players.set(socket, session);

@@ -10,7 +10,7 @@ import { makeParts, type WorkerParts } from '../../src/worker/parts.js';
 import type { StreamMover } from '../../src/worker/stream/stream-mover.js';
 import type { SimulatedEngine } from '../simulator/engine.js';
 import { testSettings } from './settings.js';
-import { until } from './until.js';
+import { PATIENCE_MS, until } from './until.js';
 
 /** A player of a kit worker: a TCP connection that names its stream and takes what comes. */
 export class KitPlayer {
@@ -44,7 +44,7 @@ export class KitPlayer {
     return first?.[0] === 0x21 ? first.toString('latin1', 1) : null;
   }
 
-  async untilMedia(bytes = 188 * 10, ms = 8_000): Promise<void> {
+  async untilMedia(bytes = 188 * 10, ms = PATIENCE_MS): Promise<void> {
     const wanted = this.bytes + bytes;
     await until(`${String(wanted)} bytes`, () => this.#closed || this.bytes >= wanted, ms);
     if (this.refusal !== null || this.bytes < wanted) {
@@ -52,7 +52,7 @@ export class KitPlayer {
     }
   }
 
-  async untilRefused(ms = 8_000): Promise<string> {
+  async untilRefused(ms = PATIENCE_MS): Promise<string> {
     return until('a refusal', () => this.refusal, ms);
   }
 
@@ -171,7 +171,8 @@ export function kitSettings({ redis, engines, settings }: KitOptions): Settings 
   return testSettings({
     redis,
     graceMs: 200,
-    initTimeoutMs: 3_000,
+    // Eight workers and their players in one process on a busy machine: no start is given up for that.
+    initTimeoutMs: 20_000,
     maxStreamsPerEngine: 100,
     engines: engines.map(({ address, host, port }) => ({
       ...{ id: address, host, port, forwarded: false, max: null },

@@ -43,9 +43,10 @@ export const FAULTS: readonly Fault[] = [
     title: 'kill -9 of its worker',
     inject: async ({ proxy, untilPictures }) => {
       // One after the other: whoever serves a player is among them.
-      for (const pid of proxy.workers()) {
+      const workers = proxy.workers();
+      for (const pid of workers) {
         process.kill(pid, 'SIGKILL');
-        await untilReplaced(proxy, [pid]);
+        await untilReplaced(proxy, [pid], workers.length);
         await untilPictures();
       }
     },
@@ -56,13 +57,12 @@ export const FAULTS: readonly Fault[] = [
     inject: async ({ proxy }) => {
       const before = proxy.workers();
       proxy.tree.signal('SIGHUP');
-      await untilReplaced(proxy, before);
+      await untilReplaced(proxy, before, before.length);
     },
   },
 ];
 
-async function untilReplaced(proxy: Proxy, gone: readonly number[]): Promise<void> {
-  const wanted = proxy.workers().length;
+async function untilReplaced(proxy: Proxy, gone: readonly number[], wanted: number): Promise<void> {
   await until(
     'the workers are replaced',
     () => {

@@ -179,7 +179,7 @@ export class SimulatedEngine implements EngineContext {
   }
 
   /** Waits until `assertClean` passes; throws what it throws after `ms`. */
-  async untilClean(ms = 2000): Promise<void> {
+  async untilClean(ms = 5_000): Promise<void> {
     for (const end = Date.now() + ms; Date.now() < end && this.witness.faults().length > 0;) {
       await delay(CLEAN_POLL_MS);
     }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { listenOnFreePort } from './ports.js';
 
 /** A TCP server that can be taken away with all its connections and come back on the same port. */
 export class Listener {
@@ -36,9 +37,12 @@ export class Listener {
       socket.on('error', () => socket.destroy());
       this.#onSocket(socket);
     });
-    server.listen(this.#port, this.host);
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
+    if (this.#port === 0) {
+      this.#port = await listenOnFreePort(server, this.host);
+    } else {
+      server.listen(this.#port, this.host);
+      await once(server, 'listening');
+    }
     this.#server = server;
   }
 

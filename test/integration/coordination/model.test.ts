@@ -12,8 +12,7 @@ describe('the model of the coordination', () => {
   });
   after(() => fixture.close());
 
-  it('holds its invariants on random schedules of steps, crashes and lost messages', async function () {
-    this.timeout(60_000);
+  it('holds its invariants on random schedules of steps, crashes and lost messages', async () => {
     const executed = await runModel(fixture, SCHEDULES);
     // A model whose steps never happen proves nothing.
     expect(executed).to.be.greaterThan(SCHEDULES * 10);

@@ -40,8 +40,7 @@ const QUICK = {
 };
 const RAW_CONTROL = /[^\P{Cc}\n]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-describe('The HTTP side, whatever comes over the wire', function () {
-  this.timeout(60_000);
+describe('The HTTP side, whatever comes over the wire', () => {
   let app: RunningApp;
   let canary: Server;
   let canaryUrl: string;

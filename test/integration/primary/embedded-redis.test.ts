@@ -297,7 +297,7 @@ function statusOf(pid: number): { state: string; session: number } | null {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 8_000;
+  const deadline = performance.now() + 15_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`it never came true that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -21,8 +21,7 @@ function expectTornOnce(player: RawClient): void {
   expect(after.every((value, index) => value === first + index)).to.equal(true);
 }
 
-describe('handover', function () {
-  this.timeout(40_000);
+describe('handover', () => {
   let toy: ToyTree;
 
   beforeEach(async () => {

@@ -16,8 +16,7 @@ function streamOf(number: number): StreamId {
   return String(number).padStart(40, '0') as StreamId;
 }
 
-describe("handover of an engine's connection", function () {
-  this.timeout(60_000);
+describe("handover of an engine's connection", () => {
   let toy: ToyTree;
   let engine: ToyEngine;
   let sink: ToySink;

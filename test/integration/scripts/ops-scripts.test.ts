@@ -19,9 +19,8 @@ import { until } from '../../helpers/until.js';
 
 const SCRIPTS = ['streams', 'stream', 'stop-stream', 'kick-client', 'orphans'];
 
-describe("the operators' scripts", function () {
+describe("the operators' scripts", () => {
   // Each run starts a Node process that compiles the sources.
-  this.timeout(30_000);
 
   let fixture: RedisFixture;
   let redis: Redis;

@@ -76,8 +76,7 @@ describe('streams of several workers', () => {
     again.leave();
   };
 
-  it(`have one session each when ${String(WORKERS)} workers open them at once`, async function () {
-    this.timeout(30_000);
+  it(`have one session each when ${String(WORKERS)} workers open them at once`, async () => {
     const race = async (): Promise<void> => {
       const stream = nextChannel();
       const players = workers.map((worker) => worker.play(stream));
@@ -92,8 +91,7 @@ describe('streams of several workers', () => {
     }
   });
 
-  it('serve a player that comes back at any moment of the grace period and of the stop', async function () {
-    this.timeout(30_000);
+  it('serve a player that comes back at any moment of the grace period and of the stop', async () => {
     const moments = Array.from({ length: 24 }, (_, n) => n * 20);
     await Promise.all(moments.map(comeBack));
     await untilAtRest();
@@ -101,8 +99,7 @@ describe('streams of several workers', () => {
     expect(starts).to.deep.equal(stops);
   });
 
-  it('serve a player that comes back while the engine takes its time to stop', async function () {
-    this.timeout(30_000);
+  it('serve a player that comes back while the engine takes its time to stop', async () => {
     engine.set({ cmdMode: 'slow', slowMs: 1_200 });
     const moments = Array.from({ length: 75 }, (_, n) => n * 20);
     await Promise.all(moments.map(comeBack));
@@ -113,8 +110,7 @@ describe('streams of several workers', () => {
     engine.reset();
   });
 
-  it('survive twenty zaps a second', async function () {
-    this.timeout(30_000);
+  it('survive twenty zaps a second', async () => {
     const zapped = Array.from({ length: 10 }, nextChannel);
     const players: KitPlayer[] = [];
     for (let n = 0; n < 40; n++) {
@@ -165,8 +161,7 @@ describe('streams of several workers', () => {
     next.leave();
   });
 
-  it('go on when a stream of 20 players loses and wins its viewers again and again', async function () {
-    this.timeout(30_000);
+  it('go on when a stream of 20 players loses and wins its viewers again and again', async () => {
     const stream = nextChannel();
     for (let round = 0; round < 5; round++) {
       const players = Array.from({ length: 20 }, (_, n) => at(n).play(stream));

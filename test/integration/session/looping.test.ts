@@ -82,7 +82,7 @@ describe('a stream whose engine plays old media again', () => {
     )!;
     expect(healthy).to.equal(true);
     expect(score).to.be.below(0.5);
-  }).timeout(40_000);
+  });
 
   it('plays on when every engine loops, and says so', async () => {
     await play(LOOPING, LOOPING);
@@ -97,5 +97,5 @@ describe('a stream whose engine plays old media again', () => {
     expect(Number(fields['loop_ms'])).to.be.within(3_900, 4_100);
     await player.untilMedia(2_000_000);
     expect(sessions()).to.equal(3);
-  }).timeout(60_000);
+  });
 });

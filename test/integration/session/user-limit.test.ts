@@ -116,8 +116,7 @@ describe('The limit of a user', () => {
     expect(await fixture.redis.hget(client(id!), 'user')).to.equal('anna');
   });
 
-  it('does not keep a player out whose ghost takes nothing any more', async function () {
-    this.timeout(20_000);
+  it('does not keep a player out whose ghost takes nothing any more', async () => {
     const stream = nextChannel();
     const ghost = play(0, stream);
     await ghost.untilMedia();
@@ -128,8 +127,7 @@ describe('The limit of a user', () => {
     expect(await places()).to.equal(1);
   });
 
-  it('does not keep a player out for long whose worker died', async function () {
-    this.timeout(20_000);
+  it('does not keep a player out for long whose worker died', async () => {
     const stream = nextChannel();
     await play(0, stream).untilMedia();
     const [dead] = workers.splice(0, 1);

@@ -46,7 +46,7 @@ describe('a client session that moves', () => {
           own.peer.pause();
           const first = own.client(here);
           const joining = first.join();
-          const detaching = joining.then(() => first.detach(2_000));
+          const detaching = joining.then(() => first.detach(10_000));
           own.peer.resume();
           const playing = await detaching;
           expect(playing).to.not.equal(null);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { joinHead, spliceHead } from '../../../src/shared/mpegts/splice.js';
@@ -155,11 +156,11 @@ describe('a client session', () => {
       wire.clock.pass(4_900);
       client.tick(true);
       const { length } = wire.received;
-      const drained = new Promise((resolve) => wire.socket.once('drain', resolve));
       wire.peer.resume();
-      await drained;
+      // The kernel may enlarge its buffer and take what waited, before the player has taken anything.
+      do await once(wire.socket, 'drain');
+      while (wire.received.length === length);
       wire.peer.pause();
-      expect(wire.received.length).to.be.greaterThan(length);
     }
     expect(wire.closedFor).to.equal(null);
   });

@@ -161,7 +161,7 @@ export async function play(
 }
 
 /** Waits for a condition; fails after `ms`. */
-export async function until(condition: () => boolean, what: string, ms = 3000): Promise<void> {
+export async function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
   for (const end = Date.now() + ms; !condition();) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
