@@ -136,6 +136,7 @@ export class CoordinationBase {
     expect(after.owner, 'the lock after a reap').to.equal(
       before.owner === worker ? null : before.owner,
     );
+    if (before.owner === worker) expect(after.stopping, 'a stop after a reap').to.equal(false);
     await reaper.dropClients(worker, ++this.now);
     const served = [...this.served.keys()].filter((client) => !this.forgotten.has(client));
     expect((await this.facts()).clients, 'viewers after a reap').to.include.members(served);

@@ -27,6 +27,7 @@ import { clientNamed } from './scripted-redis.js';
  *  6. An unforced stop begins only when no registered client is left, and none joins until it has
  *     ended: nobody who joined sees the keys of its stream deleted. (Only who was forgotten with all
  *     keys, and has not been registered again when the stop begins, is not seen.)
+ *     A stop is over when who began it lets the lock go, dies, or gives the stream away.
  *  7. A stop ends only for the holder of the lock in its term and life, and leaves no key.
  *  8. Leaving twice is leaving once; who has handed a client over cannot take it out.
  *  9. A primary frees the lock and the clients of the dead worker, and nobody else's.

@@ -55,7 +55,7 @@ export class CoordinationWorld extends CoordinationBase {
       const left = { rest: Buffer.alloc(0), tables: '' };
       const given = await stores.owners.transfer(own, target, left);
       expect(given, 'a transfer').to.equal(this.#holds(before, stores, own));
-      if (given) expect((await this.facts()).owner).to.equal(target);
+      if (given) expect(await this.facts()).to.include({ owner: target, stopping: false });
       if (worker.own === own) worker.own = null;
     };
   }
@@ -201,6 +201,7 @@ export class CoordinationWorld extends CoordinationBase {
       const event = { type: 'owner_changed', owner: '', term: 0, reason: 'model' } as const;
       const freed = await stores.owners.yieldLock(this.stream, event);
       expect(freed, 'a yield').to.equal(before.owner === stores.worker);
+      if (freed) expect((await this.facts()).stopping, 'a stop after a yield').to.equal(false);
       if (worker.stores === stores) worker.own = null;
     };
   }

@@ -91,8 +91,8 @@ export class OwnerStore {
       acquire: define('acquireOwner-4'),
       renew: define('renewOwner-8'),
       restore: define('restoreOwner-3'),
-      transfer: define('transferOwner-3'),
-      yieldLock: define('yieldOwner-2'),
+      transfer: define('transferOwner-4'),
+      yieldLock: define('yieldOwner-3'),
       write: define('writeMetadata-3'),
       tell: define('tellStory-3'),
       beginStop: define('beginStop-6'),
@@ -179,7 +179,7 @@ export class OwnerStore {
   async yieldLock(stream: StreamId, event: StreamEvent): Promise<boolean> {
     const keys = this.#keys.stream(stream);
     const args = [this.#worker, keys.events, JSON.stringify(event)];
-    return (await this.#scripts.yieldLock([keys.owner, keys.metadata], args)) === 1;
+    return (await this.#scripts.yieldLock([keys.owner, keys.metadata, keys.stopping], args)) === 1;
   }
 
   /** Puts the lock into the name of a worker that goes on with the engine's connection. */
@@ -190,7 +190,7 @@ export class OwnerStore {
   ): Promise<boolean> {
     const keys = this.#keys.stream(own.stream);
     const code = await this.#scripts.transfer(
-      [keys.owner, keys.term, keys.metadata],
+      [keys.owner, keys.term, keys.metadata, keys.stopping],
       [
         ...[this.#worker, own.term, to, this.#times.lockMs],
         ...[left.rest.toString('base64'), left.tables, own.life],

@@ -18,7 +18,7 @@ export class RedisReaper {
   constructor(redis: RedisClient, keys: Keys) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#yieldLock = defineScript(redis, 'yieldOwner-2');
+    this.#yieldLock = defineScript(redis, 'yieldOwner-3');
     this.#releaseSlots = defineScript(redis, 'releaseWorker-1');
     this.#leave = defineScript(redis, 'leaveStream-5');
   }
@@ -84,7 +84,7 @@ export class RedisReaper {
     const keys = this.#keys.stream(stream);
     const event: StreamEvent = { type: 'owner_changed', owner: '', term, reason: 'worker died' };
     await this.#yieldLock(
-      [keys.owner, keys.metadata],
+      [keys.owner, keys.metadata, keys.stopping],
       [worker, keys.events, JSON.stringify(event)],
     );
   }
