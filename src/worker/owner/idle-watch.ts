@@ -37,6 +37,11 @@ export class IdleWatch {
     return this.#clients > 0 || this.#options.localClients() > 0;
   }
 
+  /** True since a renewal told that nobody watches, until one tells otherwise. */
+  get idle(): boolean {
+    return this.#idleSince !== null && !this.watched;
+  }
+
   /** What the last renewal told. */
   look(answer: Extract<RenewAnswer, { outcome: 'renewed' }>): void {
     const { clock, graceMs, localClients, onDue } = this.#options;

@@ -48,7 +48,7 @@ export interface StreamMove {
 
 /** Thrown through the runner to end it; never seen outside. */
 export class OwnerAbort extends Error {
-  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'shutdown' | StreamMove;
+  readonly end: 'idle' | 'asked' | 'lost' | 'yield' | 'unwatched' | 'shutdown' | StreamMove;
 
   constructor(end: OwnerAbort['end']) {
     super('the ownership ends');
@@ -80,8 +80,10 @@ export class OwnerEnding {
         return this.stepDown();
       case 'yield':
         return this.yield();
+      case 'unwatched':
+        return this.endOrYield('no viewers', 0);
       case 'shutdown':
-        return this.endOrYield();
+        return this.endOrYield('the proxy shuts down', SHUTDOWN_SHARE);
       case 'idle':
         return this.end('no viewers', true);
       case 'asked':
@@ -120,16 +122,19 @@ export class OwnerEnding {
     return { outcome: 'ended', error };
   }
 
-  /** Stops the stream unless somebody watches it: siblings' viewers leave now, others' stay. */
-  async endOrYield(): Promise<OwnerEnd> {
+  /**
+   * Stops the stream unless somebody watches it: siblings' viewers leave now, others' stay. `share`: part of
+   * the shutdown timeout that they get.
+   */
+  async endOrYield(reason: string, share: number): Promise<OwnerEnd> {
     const { store, ownership, settings, clock } = this.#options;
-    const deadline = clock.monotonic() + settings.shutdownTimeoutMs * SHUTDOWN_SHARE;
+    const deadline = clock.monotonic() + settings.shutdownTimeoutMs * share;
     for (;;) {
       const now = clock.now();
       const options = { now, graceMs: 0, forced: false, idleSince: now };
       const answer = await store.beginStop(ownership, options).catch(() => 'away' as const);
       if (answer === 'lost') return this.stepDown();
-      if (answer !== 'watched') return this.end('the proxy shuts down', answer === 'begun');
+      if (answer !== 'watched') return this.end(reason, answer === 'begun');
       if (clock.monotonic() >= deadline) return this.yield();
       await delay(clock, SHUTDOWN_POLL_MS);
     }

@@ -141,9 +141,13 @@ export class OwnerLoop {
     this.#abort.abort(new OwnerAbort('asked'));
   }
 
-  /** Gives the stream to whoever wins it next; the engine session goes on with it. */
+  /**
+   * Gives the stream to whoever wins it next; the engine session goes on with it. One in its grace period
+   * is stopped, because nobody would. (Without media somebody may be asking again elsewhere just now.)
+   */
   yield(): void {
-    this.#abort.abort(new OwnerAbort('yield'));
+    const unwatched = this.#idle.idle && this.#options.feed.head > 0;
+    this.#abort.abort(new OwnerAbort(unwatched ? 'unwatched' : 'yield'));
   }
 
   /**
