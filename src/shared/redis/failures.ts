@@ -21,7 +21,7 @@ const AWAY = new RegExp(
   [
     '^(?:LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY )',
     'timed out|Connection is closed|enableOfflineQueue|max retries per request|did not finish within',
-    'Cluster redirections|startup nodes|slots cache|Cluster is (?:ended|disconnect)',
+    'between the bytes of a chunk|Cluster redirections|startup nodes|slots cache|Cluster is (?:ended|disconnect)',
     'sentinels are unreachable|failed to connect to sentinel',
     'ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|socket hang up',
   ].join('|'),

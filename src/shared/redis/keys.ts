@@ -39,6 +39,8 @@ export interface StreamKeys {
   /** Hash: chunk number → JSON `ChunkMark`; and `tables:<crc>` → PAT and PMT packets, base64. */
   readonly marks: string;
   readonly chunk: (index: number) => string;
+  /** The bytes of a chunk between their way to Redis and the step that makes them part of the ring. */
+  readonly staged: (worker: WorkerId, term: number, index: number) => string;
   readonly clients: string;
   readonly client: (id: ClientId) => string;
   readonly clientStop: (id: ClientId) => string;
@@ -116,6 +118,8 @@ function streamKeys(id: string): StreamKeys {
     index: `${base}:buffer:index`,
     marks: `${base}:buffer:marks`,
     chunk: (index) => `${base}:buffer:chunk:${String(index)}`,
+    staged: (worker, term, index) =>
+      `${base}:buffer:staged:${worker}:${String(term)}:${String(index)}`,
     clients: `${base}:clients`,
     client: (client) => `${base}:clients:${client}`,
     clientStop: (client) => `${base}:client:${client}:stop`,

@@ -1,9 +1,9 @@
 import type { StreamId, WorkerId } from '../ids.js';
 import { Batch } from './batch.js';
-import { defineBulkScript } from './bulk-script.js';
 import type { RedisClient } from './client.js';
 import type { Keys, StreamKeys } from './keys.js';
-import type { Script, ScriptArg } from './scripts.js';
+import { defineScript, type Script, type ScriptArg } from './scripts.js';
+import { setBytes } from './set-bytes.js';
 
 /** The few bytes that describe a chunk: the value in `buffer:marks` and the notice itself. */
 export interface WireMark {
@@ -38,6 +38,8 @@ export interface RingSnapshot {
 }
 
 const TABLES_FIELD = 'tables:';
+/** ms; the step that takes them follows at once, or never: the owner died in between. */
+const STAGED_MS = 3_000;
 
 /** The ring in Redis: fenced appends of the owner, reads of the followers. */
 export class RingStore {
@@ -61,10 +63,13 @@ export class RingStore {
     this.#worker = options.worker;
     this.#chunkLifeMs = options.chunkLifeMs;
     this.#keepMs = options.keepMs;
-    this.#append = defineBulkScript(this.#data, 'appendChunk-7');
+    this.#append = defineScript(this.#data, 'appendChunk-8');
   }
 
-  /** False when the term is over: Redis refused the chunk. */
+  /**
+   * Two commands that go out together, the bytes and the step that makes them part of the ring. False when
+   * the term is over: Redis refused the chunk.
+   */
   async append(stream: StreamId, request: AppendRequest): Promise<boolean> {
     const keys = this.#keys.stream(stream);
     const { mark, tables } = request;
@@ -76,18 +81,24 @@ export class RingStore {
       this.#keepMs,
       keys.notices,
       JSON.stringify(mark),
-      request.bytes,
       request.now,
       tables?.name ?? '',
       tables?.text ?? '',
       request.life,
       ...request.drop,
     ];
-    const chunks = [mark.i, ...request.drop].map((index) => keys.chunk(index));
-    const code = await this.#append(
-      [keys.owner, keys.term, keys.index, keys.marks, keys.lastData, keys.metadata, ...chunks],
-      args,
-    );
+    const { owner, term, index, marks, lastData, metadata } = keys;
+    const staged = keys.staged(this.#worker, request.term, mark.i);
+    const [chunk = '', ...dropped] = [mark.i, ...request.drop].map((n) => keys.chunk(n));
+    const [, code] = await Promise.all([
+      setBytes(this.#data, staged, request.bytes, STAGED_MS),
+      this.#append(
+        [owner, term, index, marks, lastData, metadata, chunk, staged, ...dropped],
+        args,
+      ),
+    ]);
+    if (code === -2)
+      throw new Error('the connection moved between the bytes of a chunk and its step');
     return code === 1;
   }
 

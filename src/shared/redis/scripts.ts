@@ -9,7 +9,7 @@ export type Script = (keys: readonly string[], args: readonly ScriptArg[]) => Pr
 type Command = (...args: ScriptArg[]) => Promise<unknown>;
 
 /** The text of `lua/<file>.lua`, and the number of fixed keys that its name ends with. */
-export function readScript(file: string): { readonly lua: string; readonly fixedKeys: number } {
+function readScript(file: string): { readonly lua: string; readonly fixedKeys: number } {
   const lua = readFileSync(fileURLToPath(new URL(`lua/${file}.lua`, import.meta.url)), 'utf8');
   return { lua, fixedKeys: Number(/-(\d+)$/.exec(file)?.[1]) };
 }

@@ -23,9 +23,10 @@ describe('The hash tag of a key', () => {
     fc.assert(
       fc.property(hex, fc.nat(), (id, index) => {
         const keys = makeKeys({ hashTags: true });
-        const { chunk, client, clientStop, ...named } = keys.stream(id as StreamId);
-        const all: Omit<StreamKeys, 'chunk' | 'client' | 'clientStop'> = named;
-        const some = [chunk(index), client('c' as ClientId), clientStop('c' as ClientId)];
+        const { chunk, staged, client, clientStop, ...named } = keys.stream(id as StreamId);
+        const all: Omit<StreamKeys, 'chunk' | 'staged' | 'client' | 'clientStop'> = named;
+        const ofChunk = [chunk(index), staged('w' as WorkerId, 1, index)];
+        const some = [...ofChunk, client('c' as ClientId), clientStop('c' as ClientId)];
         for (const name of [...Object.values(all), ...some]) expect(hashTag(name)).to.equal(id);
       }),
     );
