@@ -17,7 +17,7 @@ class SetBytesCommand extends Command {
   /** Writes everything but the end, which it returns for ioredis to write. */
   override toWritable(socket: object): string {
     const connection = socket as Connection;
-    const [key, , , ms] = this.args.map(String) as [string, string, string, string];
+    const [key = '', ms = ''] = [this.args[0], this.args[3]].map(String);
     connection.cork();
     process.nextTick(() => connection.uncork());
     const head = `*5\r\n$3\r\nset\r\n${bulk(key)}$${String(this.#bytes.length)}\r\n`;
