@@ -5,9 +5,9 @@ import { judgeSilence, type Silence } from '../../../src/primary/silence-policy.
 
 /** A worker that misses heartbeats and burns a whole core since the last one. */
 const BURNING: Silence = {
-  ageMs: 500,
+  ageMs: 1_100,
   stopped: false,
-  cpuMs: 500,
+  cpuMs: 1_000,
   suspected: true,
   servedMs: 3_000,
 };
@@ -19,7 +19,7 @@ describe('judgeSilence', () => {
   });
 
   it('waits up to two seconds for one that is only starved of it', () => {
-    for (const cpuMs of [0, 100, 399]) {
+    for (const cpuMs of [0, 400, 999]) {
       expect(judgeSilence({ ...BURNING, ageMs: 2_000, cpuMs })).to.deep.equal({ action: 'wait' });
       expect(judgeSilence({ ...BURNING, ageMs: 2_001, cpuMs })).to.deep.equal({
         action: 'kill',

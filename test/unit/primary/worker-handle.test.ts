@@ -132,10 +132,10 @@ describe('WorkerHandle', () => {
   it('kills a worker that burns processor time without a heartbeat, with the second look', () => {
     say('hello', 'ready');
     clock.tick(3_000);
-    sight.cpuMs += 400;
+    sight.cpuMs += 1_000;
     say('heartbeat');
-    clock.tick(500);
-    sight.cpuMs += 399;
+    clock.tick(1_100);
+    sight.cpuMs += 999;
     handle.checkHeartbeat();
     clock.tick(20);
     expect(fake.process.killed).to.deep.equal([]);
@@ -151,8 +151,8 @@ describe('WorkerHandle', () => {
     say('hello', 'ready');
     clock.tick(3_000);
     say('heartbeat');
-    clock.tick(500);
-    sight.cpuMs += 500;
+    clock.tick(1_100);
+    sight.cpuMs += 1_100;
     handle.checkHeartbeat();
     say('heartbeat');
     clock.tick(20);
