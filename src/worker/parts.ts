@@ -14,6 +14,7 @@ import { readRedisTime } from '../shared/redis/redis-time.js';
 import { RingStore } from '../shared/redis/ring-store.js';
 import { SharedClock } from '../shared/shared-clock.js';
 import { AccessGate } from './access/access-gate.js';
+import { FailureShare } from './access/failure-share.js';
 import type { DrainStep } from './drain.js';
 import { EngineKeeper } from './engine/engine-keeper.js';
 import { configSource, EnginePool } from './engine/engine-pool.js';
@@ -55,6 +56,7 @@ export interface WorkerParts {
 interface Stores {
   readonly keys: Keys;
   readonly redis: RedisConnections;
+  readonly bus: EventBus;
   readonly owners: OwnerStore;
   readonly ring: RingStore;
   readonly clients: ClientStore;
@@ -83,10 +85,7 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
   const counters = makeStreamCounters(metrics);
   const { pool, keeper } = makeEngines(inputs, stores);
   const { owners, clients, keys, redis } = stores;
-  const access = new AccessGate({
-    ...{ settings: settings.access, apiKey: start.apiKey, clock, logger },
-    onRefused: (code) => metrics.accessRefused.inc(code),
-  });
+  const access = makeAccess(inputs, stores, metrics);
   const places = new UserPlaces({
     ...{ store: clients, policy: access, clock, logger },
     onLost: (client, reason) => registry.close(client, reason),
@@ -132,14 +131,34 @@ function makeStores({ start, logger }: PartsInputs): Stores {
   const redis = openConnections(settings.redis, logger);
   // Long enough for two sweeps to find what a dead owner left, short enough to vanish by itself.
   const keepMs = Math.max(bufferTtlMs, clientTtlMs, cleanupMs * 2) + lockMs;
-  const { control, data } = redis;
+  const { control, data, subscriber } = redis;
   return {
     keys,
     redis,
+    bus: new EventBus(subscriber),
     owners: new OwnerStore({ redis: control, keys, worker, times: { lockMs, keepMs } }),
     ring: new RingStore({ data, keys, worker, chunkLifeMs: bufferTtlMs, keepMs }),
     clients: new ClientStore({ redis: control, keys, worker, leaseMs: clientTtlMs }),
   };
+}
+
+function makeAccess(
+  { start, logger, clock }: PartsInputs,
+  { keys, redis, bus }: Stores,
+  metrics: Metrics,
+): AccessGate {
+  const { settings, apiKey, worker } = start;
+  const share = new FailureShare({
+    ...{ worker, bus, channel: keys.failures },
+    publish: (channel, text) => redis.control.publish(channel, text),
+    onHeard: (host) => access.countFailure(host),
+  });
+  const access = new AccessGate({
+    ...{ settings: settings.access, apiKey, clock, logger },
+    onRefused: (code) => metrics.accessRefused.inc(code),
+    onFailed: (host) => share.tell(host),
+  });
+  return access;
 }
 
 function makeEngines({ start, logger, clock }: PartsInputs, { keys, redis }: Stores) {
@@ -166,8 +185,7 @@ function makeRegistry(
   },
 ): StreamRegistry {
   const { settings, worker } = start;
-  const { keys, redis, owners, ring, clients, pool, leases, counters: metrics } = parts;
-  const bus = new EventBus(redis.subscriber);
+  const { keys, bus, owners, ring, clients, pool, leases, counters: metrics } = parts;
   const ownerDeps = { worker, settings, owners, ring, pool, metrics, clock };
   return new StreamRegistry({
     ...{ settings, owners, clock },

@@ -25,6 +25,8 @@ export interface Keys {
   readonly admittedStreams: string;
   /** Hash: stream → `expiry,bytes reserved,bytes held` of its ring. */
   readonly admittedBytes: string;
+  /** Channel: which hosts showed a wrong key, token or signature. */
+  readonly failures: string;
   /** Pattern that finds every key of every stream. */
   readonly streamPattern: string;
   /** The stream id in a key of a stream, or `null`. */
@@ -104,6 +106,7 @@ export function makeKeys(options: { readonly hashTags: boolean }): Keys {
     admittedClients: `${PREFIX}:admitted:clients`,
     admittedStreams: `${PREFIX}:admitted:streams`,
     admittedBytes: `${PREFIX}:admitted:bytes`,
+    failures: `${PREFIX}:events:access`,
     streamPattern: `${PREFIX}:stream:*`,
     streamOf: (key) => (STREAM_KEY.exec(key)?.[1] ?? null) as StreamId | null,
   };

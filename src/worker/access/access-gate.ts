@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/log/logger.js';
 import { WatchedFile } from '../../shared/watched-file.js';
 import { decideMedia, hasExpired, type Carried, type MediaAsk, type MediaRules } from './decide.js';
 import { FailureLimit } from './failure-limit.js';
-import { Networks } from './networks.js';
+import { hostOf, Networks } from './networks.js';
 import { digestOf, MAX_USERS_BYTES, parseUsers, type UserList } from './user-list.js';
 
 export interface AccessGateInputs {
@@ -17,6 +17,8 @@ export interface AccessGateInputs {
   readonly logger: Logger;
   /** Told of every refusal, for the metrics. */
   readonly onRefused: (code: ErrorCode) => void;
+  /** Told of every failed try, for the other workers: the address, or the /64 of an IPv6 address. */
+  readonly onFailed?: (host: string) => void;
 }
 
 /** Somebody who may have media. */
@@ -84,6 +86,11 @@ export class AccessGate {
       : known.maxClients;
   }
 
+  /** Another worker was shown something wrong by this host. */
+  countFailure(host: string): void {
+    this.#failures.failed(host);
+  }
+
   /** Looks whether the list of users has changed. Never rejects. */
   async refresh(): Promise<void> {
     await this.#users?.refresh();
@@ -100,10 +107,11 @@ export class AccessGate {
 
   /** `guessedBy`: the address that showed something wrong. */
   #refuse(code: ErrorCode, guessedBy: string | null): never {
-    const { logger, onRefused } = this.#inputs;
+    const { logger, onRefused, onFailed } = this.#inputs;
     onRefused(code);
     if (guessedBy !== null) {
       this.#failures.failed(guessedBy);
+      onFailed?.(hostOf(guessedBy));
       // Bounded by the limit itself; what was shown is not part of it.
       logger.warn('access refused', { code, ip: guessedBy });
     }
