@@ -72,7 +72,7 @@ export class UserPlaces {
     clearInterval(this.#timer);
   }
 
-  /** Throws `USER_LIMIT` when no place gets free in time; rejects while Redis is away. */
+  /** Throws `USER_LIMIT` when no place gets free in time; rejects while Redis is away and one is free here. */
   async take({ client, user }: UsersClient): Promise<void> {
     if (!user) return;
     const { clock, policy } = this.#options;
@@ -80,7 +80,7 @@ export class UserPlaces {
     for (;;) {
       const limit = policy.limitOf(user);
       if (limit === null) throw new AppError('TOKEN_REFUSED');
-      if (await this.#ask(client, user, limit)) break;
+      if (await this.#mayHave(client, user, limit)) break;
       if (clock.monotonic() >= deadline) throw new AppError('USER_LIMIT', { limit });
       await sleep(clock, POLL_MS);
     }
@@ -138,6 +138,23 @@ export class UserPlaces {
     }
     place.held = await this.#ask(client, place.user, limit);
     if (!place.held && this.#places.get(client) === place) onLost(client, 'user limit');
+  }
+
+  /** While Redis is away this worker's own clients are all that is known, and they count. */
+  async #mayHave(client: ClientId, user: string, limit: number): Promise<boolean> {
+    try {
+      return await this.#ask(client, user, limit);
+    } catch (thrown) {
+      if (this.#others(client, user) >= limit) return false;
+      throw thrown;
+    }
+  }
+
+  /** Places of the user here, apart from those that stalled sockets have given up. */
+  #others(client: ClientId, user: string): number {
+    return [...this.#places].filter(
+      ([other, place]) => other !== client && place.user === user && place.stalledMs() < STALL_MS,
+    ).length;
   }
 
   async #ask(client: ClientId, user: string, limit: number): Promise<boolean> {

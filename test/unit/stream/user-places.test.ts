@@ -125,6 +125,22 @@ describe('The places of users', () => {
     expect([...store.held]).to.deep.equal(['1']);
   });
 
+  it('are refused while Redis is away to who has them all in this worker', async () => {
+    limit = 2;
+    let stalledMs = 0;
+    await places.take(clientOf(1));
+    await places.take(clientOf(2));
+    places.watch('2' as ClientId, () => stalledMs);
+    store.away = true;
+    const told = codeOf(places.take(clientOf(3)));
+    clock.pass(2_000);
+    expect(await told).to.equal('USER_LIMIT');
+    const other = { client: '4' as ClientId, user: 'bert' };
+    expect(await codeOf(places.take(other))).to.include('Connection is closed');
+    stalledMs = 4_000;
+    expect(await codeOf(places.take(clientOf(3)))).to.include('Connection is closed');
+  });
+
   it('end with the user, whether there is a limit or not', async () => {
     limit = 0;
     await places.take(clientOf(1));
