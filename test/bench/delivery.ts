@@ -23,8 +23,10 @@ export interface DeliveryResult {
   readonly clients: number;
   readonly cores: Readonly<Record<string, number>>;
   readonly totalCores: number;
-  /** Against the baseline of the same scenario in the same run. */
+  /** Per byte delivered, against the baseline of the same scenario in the same run. */
   readonly ratio: number;
+  /** What all players got, of the stream's rate. */
+  readonly delivered: number;
   readonly loadCores: number;
   readonly sourceCores: number;
   /** Players that got at least 98 % of the stream's rate, of all; more is the end of catching up. */
@@ -63,10 +65,11 @@ export async function runDelivery(lab: Lab, spec: DeliverySpec): Promise<Deliver
   }
   const results: DeliveryResult[] = [];
   for (const target of [lab.baseline, ...lab.proxies, ...lab.others]) {
-    const baseline = results[0]?.totalCores ?? null;
-    results.push(await deliver(lab, target, { spec, streams, rate, baseline }));
+    results.push(await deliver(lab, target, { spec, streams, rate }));
   }
-  return results;
+  const [baseline] = results;
+  const cost = ({ totalCores, delivered }: DeliveryResult): number => totalCores / delivered;
+  return results.map((each) => ({ ...each, ratio: cost(each) / cost(baseline ?? each) }));
 }
 
 /** For each target the round with the median ratio; of the baseline the one with its median cores. */
@@ -84,7 +87,6 @@ interface Delivery {
   readonly streams: readonly string[];
   /** Bytes per second of one stream. */
   readonly rate: number;
-  readonly baseline: number | null;
 }
 
 async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<DeliveryResult> {
@@ -93,7 +95,7 @@ async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<De
   const sampling = Math.max(1, Math.floor(SAMPLING / streams.length));
   const first = Math.min(FIRST_PART, spec.each);
   const lostBefore = workersLost(target);
-  await target.prepare?.(streams);
+  await target.prepare?.(streams, rate);
   let { failed } = await openPlayers(lab, target, { ...audience, each: first, sampling });
   await delay(spec.each > first ? LONG_SETTLE_MS : SETTLE_MS);
   const before = memoryOf(target);
@@ -113,7 +115,7 @@ async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<De
     clients: spec.each * spec.streams,
     failed,
     ...measured.cpu,
-    ratio: delivery.baseline === null ? 1 : measured.cpu.totalCores / delivery.baseline,
+    ratio: 1,
     ...judge(measured.report, rate),
     latency: latencies(measured.report, followers),
     memory,
@@ -149,10 +151,11 @@ async function meter(lab: Lab, target: Target) {
 function judge(
   { clients }: MeasureReport,
   rate: number,
-): Pick<DeliveryResult, 'sustained' | 'slowestRate' | 'gap'> {
+): Pick<DeliveryResult, 'delivered' | 'sustained' | 'slowestRate' | 'gap'> {
   const open = clients.filter(({ closed }) => !closed);
   const kept = open.filter((client) => client.rate / rate >= 1 - TOLERANCE);
   return {
+    delivered: open.reduce((sum, client) => sum + client.rate, 0) / rate / clients.length,
     sustained: kept.length / clients.length,
     slowestRate: Math.min(...clients.map((client) => client.rate / rate)),
     gap: spreadOf(clients.map(({ longestGapMs }) => longestGapMs)),

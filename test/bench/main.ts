@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { medianRound, runDelivery, type DeliverySpec } from './delivery.js';
-import { runFrames, runJoins, runSlow, runStart, runStorm } from './joins.js';
+import { runFrames } from './frames.js';
+import { runJoins, runSlow, runStart, runStorm } from './joins.js';
 import { startLab, type Lab } from './lab.js';
 import * as report from './report.js';
 
@@ -11,20 +12,21 @@ const HELP = `Measures the proxy against a bare one-process broadcaster in the s
 
   npm run bench -- [--only NAMES] [--workers LIST] [--seconds N] [--json FILE]
 
-  --only NAMES    of: start share-500 share-2000 many join storm slow frames (all of them, ~4 min)
+  --only NAMES    of: start share-500 share-2000 many join storm slow frames (all of them, ~6 min)
   --workers LIST  a proxy is started for each of these numbers of workers (1,2)
   --seconds N     length of each measurement (8)
   --clients N     players of share-500 instead of 500
   --joins N       of the scenario join (200)
-  --frames N      joins of the scenario frames (10)
+  --frames N      joins of the scenario frames, once for the time and once to decode 2 s (50)
   --env K=V       a setting of the proxy, several times
   --rounds N      of the deliveries, one target after the other; the median is shown (1)
-  --compare       measures Debian's icecast2 too, where it is installed
+  --compare       measures Debian's icecast2 and nginx too, where they are installed; nginx sends a
+                  file at the streams' rate: no fan-out of one live stream, no copy of the bytes, the limit
   --json FILE     writes every figure there
 
 share-500, share-2000  one stream of 8 Mbit/s;  many  40 streams of 5 Mbit/s with 5 players each
 cores                  processor time of all processes of a target, Redis included, per second
-ratio                  against the baseline of the same scenario
+ratio                  per byte delivered, against the baseline of the same scenario
 p50, p99               from the engine's write to the player's read, at the owner's players
 `;
 
@@ -35,7 +37,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     clients: { type: 'string', default: '500' },
     joins: { type: 'string', default: '200' },
-    frames: { type: 'string', default: '10' },
+    frames: { type: 'string', default: '50' },
     env: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string', default: '1' },
     compare: { type: 'boolean', default: false },

@@ -1,5 +1,6 @@
 import type { DeliveryResult } from './delivery.js';
-import type { FrameResult, JoinResult, SlowResult, StartResult } from './joins.js';
+import type { FrameResult } from './frames.js';
+import type { JoinResult, SlowResult, StartResult } from './joins.js';
 import type { Spread } from './stats.js';
 
 const MIB = 1_048_576;
@@ -20,7 +21,17 @@ const spread = ({ p50, p99, max }: Spread): string[] => [ms(p50), ms(p99), ms(ma
 export function deliveryTable(results: readonly DeliveryResult[]): string {
   const header = [
     ...['target', 'clients', 'cores', 'ratio', 'workers', 'redis', 'primary', 'load', 'source'],
-    ...['at full rate', 'slowest', 'p50', 'p99', 'follower p50', 'p99', 'gap', 'KiB/client'],
+    ...[
+      'delivered',
+      'at full rate',
+      'slowest',
+      'p50',
+      'p99',
+      'follower p50',
+      'p99',
+      'gap',
+      'KiB/client',
+    ],
   ];
   const rows = results.map((each) => [
     each.target,
@@ -28,18 +39,21 @@ export function deliveryTable(results: readonly DeliveryResult[]): string {
     each.totalCores.toFixed(2),
     each.ratio.toFixed(2),
     ...[
-      each.cores['workers'] ?? each.cores['baseline'] ?? each.cores['icecast'],
+      each.cores['workers'] ??
+        each.cores['baseline'] ??
+        each.cores['icecast'] ??
+        each.cores['nginx'],
       each.cores['redis'],
       each.cores['primary'],
     ].map((cores) => cores?.toFixed(2) ?? ''),
     each.loadCores.toFixed(2),
     each.sourceCores.toFixed(2),
+    `${(each.delivered * 100).toFixed(1)} %`,
     each.sustained === 1 ? 'all' : `${(each.sustained * 100).toFixed(1)} % NOT SUSTAINED`,
     `${(each.slowestRate * 100).toFixed(1)} %`,
-    ms(each.latency.owner.p50),
-    ms(each.latency.owner.p99),
-    each.latency.follower.count > 0 ? ms(each.latency.follower.p50) : '',
-    each.latency.follower.count > 0 ? ms(each.latency.follower.p99) : '',
+    ...[each.latency.owner, each.latency.follower].flatMap(({ count, p50, p99 }) =>
+      count > 0 ? [ms(p50), ms(p99)] : ['', ''],
+    ),
     ms(each.gap.max),
     each.bytesPerClient === null ? '' : (each.bytesPerClient / 1_024).toFixed(1),
   ]);
@@ -79,13 +93,12 @@ export function slowTable(results: readonly SlowResult[]): string {
 export function frameTable(results: readonly FrameResult[]): string {
   return table(
     'first decoded picture, keyframes 5 s apart',
-    ['target', 'p50', 'p99', 'max', 'from a file', 'joins', 'bad'],
-    results.map(({ target, firstFrame, ownMs, bad }) => [
+    ['target', 'p50', 'p99', 'max', 'from a file', 'joins', 'bad', 'decoded 2 s', 'decoder errors'],
+    results.map(({ target, firstFrame, ownMs, bad, decoded, decoderErrors }) => [
       target,
       ...spread(firstFrame),
       ms(ownMs),
-      String(firstFrame.count),
-      String(bad),
+      ...[firstFrame.count, bad, decoded, decoderErrors.length].map(String),
     ]),
   );
 }

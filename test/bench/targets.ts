@@ -11,8 +11,8 @@ export interface Target {
   path(stream: string): string;
   /** Its processes now. */
   roles(): Roles;
-  /** Before the first player of these streams comes. */
-  prepare?(streams: readonly string[]): Promise<void>;
+  /** Before the first player of these streams comes; `rate` is each one's in bytes per second. */
+  prepare?(streams: readonly string[], rate: number): Promise<void>;
   stop(): Promise<void>;
 }
 
