@@ -61,6 +61,8 @@ export class ConnectionLedger {
       this.#deps.link.send({ type: 'connection-closed', connection });
       return;
     }
+    // Whose it becomes may take a while, and a reset without a listener is an uncaught exception.
+    socket.on('error', ignoreReset);
     if (how === 'connection') this.#fresh.add(socket);
     this.#enter(connection, socket);
   }
@@ -168,4 +170,9 @@ export class ConnectionLedger {
     socket.destroy();
     this.#deps.link.send(message(connection));
   }
+}
+
+/** The `close` event follows. */
+function ignoreReset(): void {
+  return;
 }

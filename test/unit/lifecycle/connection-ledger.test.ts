@@ -81,6 +81,16 @@ describe('ConnectionLedger', () => {
     expect(sent).to.deep.equal([{ type: 'connection-closed', connection: 8 }]);
   });
 
+  it('takes the reset of an adopted player that nobody listens to yet as its close', async () => {
+    const { client, socket } = await pair();
+    ledger.add(7, socket, 'adopt');
+    socket.resume();
+    client.resetAndDestroy();
+    await until('it is closed', () => ledger.size === 0);
+    expect(socket.errored).to.have.property('code', 'ECONNRESET');
+    expect(sent).to.deep.equal([{ type: 'connection-closed', connection: 7 }]);
+  });
+
   it('hands a player over and says no more of it, not even its close', async () => {
     const { socket } = await pair();
     ledger.add(7, socket, 'adopt');
