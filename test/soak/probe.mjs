@@ -1,6 +1,6 @@
 // Preloaded into the primary and its workers: at SIGUSR2 it collects garbage and writes what is left.
-import { renameSync, writeFileSync } from 'node:fs';
-import { getHeapCodeStatistics, setFlagsFromString } from 'node:v8';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { getHeapCodeStatistics, setFlagsFromString, writeHeapSnapshot } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
@@ -19,6 +19,10 @@ process.on('SIGUSR2', () => {
     const { external, rss } = memory;
     const handles = process.getActiveResourcesInfo().length;
     const file = `${process.env.SOAK_PROBE_FOLDER}/${process.pid}`;
+    if (existsSync(`${file}.snapshot`)) {
+      writeHeapSnapshot(readFileSync(`${file}.snapshot`, 'utf8'));
+      rmSync(`${file}.snapshot`);
+    }
     writeFileSync(`${file}.new`, JSON.stringify({ heapUsed, external, rss, handles }));
     renameSync(`${file}.new`, `${file}.json`);
   }, 100);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Proxy } from '../helpers/proxy.js';
 import { until } from '../helpers/until.js';
@@ -22,7 +22,7 @@ export interface RestSample {
   readonly redis: { readonly used: number; readonly keys: number; readonly connections: number };
 }
 
-/** Looks at everything while nobody plays, after a forced collection of garbage in each process. */
+/** Looks at everything while nobody plays, after a forced collection of garbage in each process that lives. */
 export async function sampleAtRest(
   proxy: Proxy,
   options: {
@@ -30,10 +30,16 @@ export async function sampleAtRest(
     readonly at: number;
     /** Processes that live all the time; a fresh one has no probe yet and would die of the signal. */
     readonly survivors: ReadonlySet<number>;
+    /** Where each leaves a snapshot of its heap; `null` for none. */
+    readonly snapshot?: ((pid: number) => string) | null;
   },
 ): Promise<RestSample> {
-  const pids = [...options.survivors];
-  const samples = await Promise.all(pids.map((pid) => sampleProcess(pid, options.folder)));
+  const pids = [...options.survivors].filter((pid) => existsSync(`/proc/${String(pid)}`));
+  const { folder, snapshot = null } = options;
+  for (const pid of snapshot === null ? [] : pids) {
+    writeFileSync(join(folder, `${String(pid)}.snapshot`), snapshot?.(pid) ?? '');
+  }
+  const samples = await Promise.all(pids.map((pid) => sampleProcess(pid, folder)));
   const [{ usedBytes }, keys, clients] = await Promise.all([
     readRedis(proxy),
     proxy.look.dbsize(),
@@ -54,7 +60,7 @@ async function sampleProcess(pid: number, folder: string): Promise<ProcessSample
   const file = join(folder, `${String(pid)}.json`);
   rmSync(file, { force: true });
   process.kill(pid, 'SIGUSR2');
-  const text = await until(`process ${String(pid)} says what it holds`, () => read(file));
+  const text = await until(`process ${String(pid)} says what it holds`, () => read(file), 30_000);
   const descriptors = readdirSync(`/proc/${String(pid)}/fd`).length;
   return { ...(JSON.parse(text) as Omit<ProcessSample, 'descriptors'>), descriptors };
 }
