@@ -17,12 +17,12 @@ const SUITES = {
   architecture: { lanes: 1, first: [], alone: [] },
   unit: { lanes: 2, first: ['unit/mpegts/'], alone: [] },
   integration: {
-    lanes: 3,
+    lanes: 2,
     first: ['primary/', 'session/', 'engine/engine-keeper', 'scripts/', 'engine/playback'],
     alone: [],
   },
   e2e: {
-    lanes: 3,
+    lanes: 2,
     first: [
       'chaos-redis',
       'panel',

@@ -25,12 +25,12 @@ describe('the error catalogue', () => {
     expect(code).to.equal(0);
     for (const name of Object.keys(ERRORS)) expect(stdout).to.include(`| \`${name}\``);
     expect(stdout).to.include('`GET /ace/getstream`').and.include('`POST /engines/{id}/drain`');
-  }).timeout(20_000);
+  });
 
   it('is in the README as it is here', async function () {
     if (!existsSync(README)) this.skip();
     const { code, stderr } = await runScript('docs-tables.mjs', ['--check']);
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
-  }).timeout(20_000);
+  });
 });

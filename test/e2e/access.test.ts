@@ -89,7 +89,7 @@ describe('Access to media, on the real process tree', () => {
     expect((await curl(url + id, '-I')).status).to.equal(401);
     expect(stage.engine.witness.starts).to.deep.equal({});
 
-    await play(`/t/${ANNA}${id}`).untilBytes(200_000, 15_000);
+    await play(`/t/${ANNA}${id}`).untilBytes(200_000, 30_000);
     // As many as it takes to reach every worker.
     const more = await Promise.all(Array.from({ length: 4 }, () => curl(`${url}/t/${ANNA}${id}`)));
     for (const { status, code, head } of more) {
@@ -126,7 +126,7 @@ describe('Access to media, on the real process tree', () => {
 
   it('goes on over the death of a worker and over a reload, under the same limit', async () => {
     const player = play(`/t/${ANNA}${id}`);
-    await player.untilBytes(200_000, 15_000);
+    await player.untilBytes(200_000, 30_000);
     // From Redis: a draining worker closes the kept-alive connection of whoever asks it over HTTP.
     const { look } = stage.proxy;
     const key = `ace_proxy:stream:${CHANNEL}:clients`;
@@ -138,13 +138,13 @@ describe('Access to media, on the real process tree', () => {
       });
     const died = await at();
     process.kill(Number(died.split(':').at(-2)), 'SIGKILL');
-    await until('a sibling serves it', async () => (await at()) !== died, 10_000);
+    await until('a sibling serves it', async () => (await at()) !== died, 30_000);
     await player.untilMore(200_000);
     expect((await curl(`${stage.proxy.url}/t/${ANNA}${id}`)).code).to.equal('USER_LIMIT');
 
     const before = await at();
     stage.proxy.tree.signal('SIGHUP');
-    await until('a successor serves it', async () => (await at()) !== before, 15_000);
+    await until('a successor serves it', async () => (await at()) !== before, 30_000);
     await player.untilMore(200_000);
     expect(player.closed).to.equal(false);
     expect((await curl(`${stage.proxy.url}/t/${ANNA}${id}`)).code).to.equal('USER_LIMIT');
@@ -156,7 +156,7 @@ describe('Access to media, on the real process tree', () => {
     await until('the engine is asked', () => stage.engine.witness.startRequests[CHANNEL]);
     const pid = await stage.proxy.ownerPid(CHANNEL);
     process.kill(pid, 'SIGKILL');
-    await Promise.all(waiting.map((player) => player.untilBytes(50_000, 15_000)));
+    await Promise.all(waiting.map((player) => player.untilBytes(50_000, 30_000)));
     stage.engine.set({ startDelayMs: 0 });
   });
 

@@ -38,7 +38,7 @@ describe('Channels from a file', () => {
     const address = `${url}/ace/getstream?content_id=${CHANNEL}`;
     expect(await playlist()).to.equal(`#EXTM3U\n#EXTINF:-1 group-title="Info",News\n${address}\n`);
     const players = [new Player(`${url}/ace/alias/news`), new Player(address)];
-    await Promise.all(players.map((player) => player.untilBytes(500_000, 15_000)));
+    await Promise.all(players.map((player) => player.untilBytes(500_000, 30_000)));
     expect(stage.engine.witness.starts).to.deep.equal({ [CHANNEL]: 1 });
     for (const player of players) player.leave();
     await stage.clear();
@@ -51,7 +51,7 @@ describe('Channels from a file', () => {
       return answers.every((text) => text.includes(OTHER));
     });
     const player = new Player(`${stage.proxy.url}/ace/alias/NEWS`);
-    await player.untilBytes(200_000, 15_000);
+    await player.untilBytes(200_000, 30_000);
     player.leave();
     expect(stage.engine.witness.starts).to.deep.equal({ [OTHER]: 1 });
     await stage.clear();

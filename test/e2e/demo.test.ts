@@ -67,7 +67,7 @@ describe('npm run demo', () => {
         childrenOf(pid).some((each) => each !== engine && isSimulator(each)),
       );
       for (const each of childrenOf(pid)) tree.add(each);
-      await player.untilMore(150_000, 15_000);
+      await player.untilMore(150_000, 30_000);
       expect(player.closed).to.equal(false);
       process.kill(-pid, 'SIGINT');
       await exited;

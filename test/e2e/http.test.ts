@@ -178,7 +178,7 @@ describe('The management routes, with a configured key', () => {
       const text = await (await fetch(`${stage.proxy.url}/metrics`, stage.bearer())).text();
       return Number(new RegExp(`^ace_proxy_${name} (\\S+)$`, 'm').exec(text)?.[1]);
     };
-    await until('all clients are counted', async () => (await value('clients')) === 6, 8_000);
+    await until('all clients are counted', async () => (await value('clients')) === 6, 30_000);
     expect(await value('workers\\{state="serving"\\}')).to.equal(2);
     expect(await value('metrics_missing_workers')).to.equal(0);
     expect(await value('ring_appended_chunks_total')).to.be.greaterThan(0);
@@ -188,7 +188,7 @@ describe('The management routes, with a configured key', () => {
     await until(
       'the bytes of players that still watch are counted',
       async () => (await value('client_sent_bytes_total')) >= 6 * 50_000,
-      8_000,
+      30_000,
     );
     const stops = await value('engine_stops_total');
     await stage.clear();

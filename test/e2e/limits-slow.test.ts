@@ -62,7 +62,7 @@ describe('A client that does not keep up', () => {
     await until('the slow client falls out of the ring', async () => (await skips()) > 0, 30_000);
     expectOthersUnmoved();
     slow.hurry();
-    await until('the skip arrives', () => slow.report().marked > 0, 15_000);
+    await until('the skip arrives', () => slow.report().marked > 0, 30_000);
     await slow.untilMore(BYTES_PER_SECOND);
     const { lost, duplicated, corrupt, misaligned, skipped, ccErrors } = slow.report();
     expect({ lost, duplicated, corrupt, misaligned, ccErrors }).to.deep.equal({

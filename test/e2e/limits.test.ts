@@ -82,7 +82,7 @@ describe('The public port', () => {
     socket.write('GET /streams HTTP/1.1\r\nHost: x\r\n');
     const drip = setInterval(() => socket.write('X-Slow: 1\r\n'), 500);
     try {
-      await until('the proxy loses its patience', () => ended, 15_000);
+      await until('the proxy loses its patience', () => ended, 30_000);
       expect(text).to.match(/^HTTP\/1\.1 408 /);
     } finally {
       clearInterval(drip);
@@ -101,7 +101,7 @@ describe('The public port', () => {
   it('serves 300 players that connect at once', async () => {
     const begun = Date.now();
     const players = Array.from({ length: 300 }, () => stage.play(hexOf(1)));
-    await Promise.all(players.map((player) => player.untilBytes(20_000, 15_000)));
+    await Promise.all(players.map((player) => player.untilBytes(20_000, 30_000)));
     process.stdout.write(`      300 players served after ${String(Date.now() - begun)} ms\n`);
     expect(new Set(players.map(({ status }) => status))).to.deep.equal(new Set([200]));
     expect(stage.engine.witness.starts[hexOf(1)]).to.equal(1);

@@ -70,7 +70,7 @@ describe('Under pm2', () => {
 
   afterEach(async () => {
     await pm2('kill');
-    await until('the daemon of pm2 ends', () => !isAlive(daemon), 10_000);
+    await until('the daemon of pm2 ends', () => !isAlive(daemon), 30_000);
     await engine.stop();
     await redis.stop();
     await rm(home, { recursive: true, force: true });
@@ -136,7 +136,7 @@ describe('Under pm2', () => {
       const now = childrenOf(before.pid);
       return now.length === 2 && now.every((pid) => !workers.includes(pid));
     };
-    await until('two other workers', replaced, 15_000);
+    await until('two other workers', replaced, 30_000);
     await player.untilMore(500_000);
     expect(player.closed).to.equal(false);
 
@@ -144,7 +144,7 @@ describe('Under pm2', () => {
     process.kill(before.pid, 'SIGKILL');
     await player.untilClosed();
     await until('the workers end with their primary', () => !orphans.some(isAlive), 5_000);
-    await until('it serves again', ready, 15_000);
+    await until('it serves again', ready, 30_000);
     const after = await listed();
     expect(after.pid).not.to.equal(before.pid);
     expect(after.pm2_env.restart_time).to.equal(1);
@@ -159,7 +159,7 @@ describe('Under pm2', () => {
     daemon = Number(await readFile(join(home, 'pm2.pid'), 'utf8'));
     // Its status says "waiting restart" for ever: pm2 7 sets that before it looks at the exit code.
     const ended = async (): Promise<boolean> => (await listed()).pm2_env.exit_code === 78;
-    await until('the proxy ends', ended, 10_000);
+    await until('the proxy ends', ended, 30_000);
     await delay(RESTART_MS);
     const { pm2_env: left } = await listed();
     expect(left.restart_time).to.equal(0);

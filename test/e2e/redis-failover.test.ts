@@ -42,7 +42,7 @@ describe('Redis behind Sentinels', () => {
     await Promise.all(players.map((player) => player.untilBytes(400_000)));
     await sentinel.master.kill();
     await sentinel.untilFailedOver(10_000);
-    await untilAllGoOn(players, 8_000);
+    await untilAllGoOn(players, 30_000);
     expectWhole(players);
     const { starts, violations } = stage.engine.witness;
     expect(starts[CHANNEL], 'engine sessions').to.equal(1);
@@ -86,7 +86,7 @@ describe('A Redis Cluster', () => {
   it('carries streams on all its masters, each in one slot, and nothing is left of them', async () => {
     const streams = [CHANNEL, ...OTHERS];
     const players = streams.flatMap((stream) => [stage.play(stream), stage.play(stream)]);
-    await Promise.all(players.map((player) => player.untilBytes(200_000, 15_000)));
+    await Promise.all(players.map((player) => player.untilBytes(200_000, 30_000)));
     expect(await cluster.spread('ace_proxy:stream:*')).to.equal(3);
     expectWhole(players);
     for (const stream of streams) {
@@ -125,9 +125,9 @@ describe('A Redis Cluster', () => {
     await until(
       'the replica serves the slot',
       async () => (await cluster.state()).includes('cluster_state:ok'),
-      10_000,
+      30_000,
     );
-    await untilAllGoOn(players, 10_000);
+    await untilAllGoOn(players, 30_000);
     expectWhole(players);
     expect(starts[CHANNEL], 'engine sessions').to.equal((before ?? 0) + 1);
     for (const player of players) player.leave();

@@ -23,7 +23,7 @@ describe('What went wrong in other proxies', () => {
     await until(
       'another engine serves',
       async () => (await stage.proxy.look.hget(METADATA, 'engine_id')) !== before,
-      12_000,
+      30_000,
     );
     await player.untilMore(SOME);
     expect(player.closed).to.equal(false);
@@ -62,7 +62,7 @@ describe('What went wrong in other proxies', () => {
     const env = { PROXY_CLEANUP_INTERVAL: '1', PROXY_CLIENT_TTL: '3' };
     stage = await setStage({ engines: [{ startDelayMs: 2_500 }], env });
     const players = Array.from({ length: 4 }, () => stage.play(CHANNEL));
-    await Promise.all(players.map((player) => player.untilBytes(SOME, 12_000)));
+    await Promise.all(players.map((player) => player.untilBytes(SOME, 30_000)));
     expect(stage.engine.witness.starts[CHANNEL]).to.equal(1);
     await stage.clear();
   });

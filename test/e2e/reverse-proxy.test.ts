@@ -63,7 +63,7 @@ events {} http { access_log off; ${paths} ${server} }`;
     const player = new Player(`http://127.0.0.1:${String(port)}/ace/getstream?id=${CHANNEL}`, {
       head: `GET /ace/getstream?id=${CHANNEL} HTTP/1.0\r\nHost: tv.example\r\n\r\n`,
     });
-    await player.untilBytes(2_000_000, 15_000);
+    await player.untilBytes(2_000_000, 30_000);
     const { lost, duplicated, reordered, misaligned } = player.report();
     expect({ lost, duplicated, reordered, misaligned }).to.deep.equal({
       lost: 0,

@@ -22,7 +22,7 @@ describe('One engine session for many players', () => {
 
   it('serves twenty players that come at once on two workers from one session', async () => {
     const players = Array.from({ length: 20 }, () => new Player(proxy.media(CHANNEL)));
-    await Promise.all(players.map((player) => player.untilBytes(1_500_000, 15_000)));
+    await Promise.all(players.map((player) => player.untilBytes(1_500_000, 30_000)));
     const workers = new Set(
       await Promise.all(
         (await proxy.look.smembers(`ace_proxy:stream:${CHANNEL}:clients`)).map((client) =>

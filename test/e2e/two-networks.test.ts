@@ -83,7 +83,7 @@ suite(`Two hosts in networks of their own${why}`, () => {
 
     await cut.plug(true);
     for (const player of far) player.resetGap();
-    await Promise.all(players.map((player) => player.untilMore(SECOND * 2, 20_000)));
+    await Promise.all(players.map((player) => player.untilMore(SECOND * 2, 30_000)));
     for (const player of players) {
       expect(player.closed, 'closed').to.equal(false);
       expect(player.report().lost, 'lost without a mark').to.equal(0);

@@ -115,6 +115,12 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z';
 }
 
+/** ms of processor time that a process has had, in steps of 10; `null` when it has ended. */
+export function cpuMsOf(pid: number): number | null {
+  const fields = isAlive(pid) ? statOf(pid) : null;
+  return fields === null ? null : (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 /** All processes below `pid`. */
 export function childrenOf(pid: number): number[] {
   const parents = readdirSync('/proc')

@@ -217,7 +217,8 @@ describe('The HTTP side, whatever comes over the wire', () => {
 
   it('logs lines of JSON without raw control characters and without secrets', () => {
     const lines = log.split('\n').filter((line) => line !== '');
-    expect(lines.length).to.be.greaterThan(20);
+    // About 25 by chance: what repeats is counted and not written.
+    expect(lines.length).to.be.greaterThan(5);
     for (const line of lines) {
       expect(line).to.not.match(RAW_CONTROL);
       expect(() => void JSON.parse(line), line).to.not.throw();

@@ -26,13 +26,13 @@ describe('handover', () => {
 
   beforeEach(async () => {
     toy = await ToyTree.start({ workers: 2 });
-    await until('both workers serve', () => toy.tree.find('a worker serves').length === 2, 15_000);
+    await until('both workers serve', () => toy.tree.find('a worker serves').length === 2, 30_000);
   });
   afterEach(() => toy.end());
 
   async function players(count: number, lines: number): Promise<RawClient[]> {
     const all = Array.from({ length: count }, () => toy.player());
-    await until('all play', () => all.every((player) => player.lines.length > lines), 10_000);
+    await until('all play', () => all.every((player) => player.lines.length > lines), 30_000);
     return all;
   }
 
@@ -58,7 +58,7 @@ describe('handover', () => {
     const [player] = await players(1, 60);
     const pid = player!.startedBy;
     await toy.block(pid, 20_000);
-    await until('it is adopted', () => player!.lines.includes('torn'), 8_000);
+    await until('it is adopted', () => player!.lines.includes('torn'), 30_000);
     expect(toy.tree.find('killing a worker that hangs')).to.have.length(1);
     expectTornOnce(player!);
     expect(player!.ended).to.equal(null);
@@ -77,7 +77,7 @@ describe('handover', () => {
     const [one, two] = toy.tree.children();
     const [player] = await players(1, 60);
     for (const pid of [one, two]) process.kill(Number(pid), 'SIGKILL');
-    await until('it is adopted', () => player!.lines.includes('torn'), 8_000);
+    await until('it is adopted', () => player!.lines.includes('torn'), 30_000);
     expect(player!.ended).to.equal(null);
   });
 
@@ -110,7 +110,7 @@ describe('handover', () => {
     process.kill(all[1]!, 'SIGKILL');
     await until('both are gone', () => toy.tree.find('a worker is gone').length === 2);
     client.socket.write('GET /whoami HTTP/1.1\r\nHost: toy\r\n\r\n');
-    await until('it is answered', () => client.text.includes('200 OK'), 10_000);
+    await until('it is answered', () => client.text.includes('200 OK'), 30_000);
   });
 
   it('replaces all workers by SIGHUP without a gap or a repetition for any player', async () => {
@@ -118,7 +118,7 @@ describe('handover', () => {
     const all = await players(20, 5);
     const idle = toy.socket('');
     toy.tree.signal('SIGHUP');
-    await toy.tree.line('reloaded', 20_000);
+    await toy.tree.line('reloaded', 30_000);
     const now = toy.tree.children();
     expect(now).to.have.length(2);
     expect(now.filter((pid) => old.includes(pid))).to.deep.equal([]);
@@ -134,7 +134,7 @@ describe('handover', () => {
     let over = false;
     const reload = async (): Promise<void> => {
       toy.tree.signal('SIGHUP');
-      await toy.tree.line('reloaded', 20_000);
+      await toy.tree.line('reloaded', 30_000);
       over = true;
     };
     const ask = async (): Promise<number> => {

@@ -30,7 +30,7 @@ describe("handover of an engine's connection", () => {
     await until(
       'all workers serve',
       () => toy.tree.find('a worker serves').length === workers,
-      20_000,
+      30_000,
     );
   }
 
@@ -60,7 +60,7 @@ describe("handover of an engine's connection", () => {
       for (const stream of streams) await own(stream);
       for (let reload = 1; reload <= 4; reload += 1) {
         toy.tree.signal('SIGHUP');
-        await until('reloaded', () => toy.tree.find('reloaded').length === reload, 20_000);
+        await until('reloaded', () => toy.tree.find('reloaded').length === reload, 30_000);
         const last = streams.map((stream) => sink.of(stream).at(-1)!.bytes.length);
         await until('all go on', () =>
           streams.every((stream, at) => sink.of(stream).at(-1)!.bytes.length > last[at]!),
@@ -92,7 +92,7 @@ describe("handover of an engine's connection", () => {
     }
     toy.settings({ workers: 1 });
     toy.tree.signal('SIGHUP');
-    await until('two workers left', () => toy.tree.find('a worker is gone').length === 3, 20_000);
+    await until('two workers left', () => toy.tree.find('a worker is gone').length === 3, 30_000);
     await until('all go on', () => streams.every((stream) => sink.of(stream).length > 1));
     expect(engine.open).to.equal(4);
   });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 import { expect } from 'chai';
 
-import { isAlive } from '../../helpers/process-tree.js';
+import { cpuMsOf, isAlive } from '../../helpers/process-tree.js';
 import { ToyTree } from '../../helpers/toy-tree.js';
 import { until } from '../../helpers/until.js';
 
@@ -17,7 +17,7 @@ describe('supervision', () => {
     await until(
       'all workers serve',
       () => toy.tree.find('a worker serves').length === workers,
-      15_000,
+      30_000,
     );
   }
 
@@ -28,7 +28,7 @@ describe('supervision', () => {
     const reaped = await toy.tree.line('reaped');
     expect(String(reaped.worker)).to.contain(`:${String(victim)}:`);
     expect(reaped.owned).to.deep.equal([{ stream: 'a'.repeat(40), term: 7 }]);
-    await until('a third one serves', () => toy.tree.find('a worker serves').length === 3, 10_000);
+    await until('a third one serves', () => toy.tree.find('a worker serves').length === 3, 30_000);
     expect((await toy.statuses()).map(({ restarts }) => restarts).sort()).to.deep.equal([0, 1]);
   });
 
@@ -36,12 +36,12 @@ describe('supervision', () => {
     await start(2);
     toy.failing(true);
     process.kill(Number(toy.tree.children()[0]), 'SIGKILL');
-    await until('four restarts', () => toy.tree.find('restarting a worker').length >= 4, 15_000);
+    await until('four restarts', () => toy.tree.find('restarting a worker').length >= 4, 30_000);
     const delays = toy.tree.find('restarting a worker').map(({ delayMs }) => delayMs);
     expect(delays.slice(0, 4)).to.deep.equal([0, 250, 500, 1_000]);
     expect((await toy.get('/whoami')).status).to.equal(200);
     toy.failing(false);
-    await until('it serves again', () => toy.tree.find('a worker serves').length === 3, 10_000);
+    await until('it serves again', () => toy.tree.find('a worker serves').length === 3, 30_000);
   });
 
   it('gives up with its own exit code when no worker ever came up', async () => {
@@ -59,11 +59,17 @@ describe('supervision', () => {
     await until('it plays', () => player.lines.length > 0);
     // A worker that has just begun is given more time.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    await toy.block(player.startedBy, 20_000);
-    const begun = Date.now();
-    await toy.tree.line('killing a worker that is blocked', 3_000);
-    // The last heartbeat may be as young as the block.
-    expect(Date.now() - begun).to.be.lessThan(1_500);
+    const victim = player.startedBy;
+    await toy.block(victim, 20_000);
+    const before = cpuMsOf(victim) ?? 0;
+    let burnt = 0;
+    await until('it is killed', () => {
+      const cpuMs = cpuMsOf(victim);
+      burnt = Math.max(burnt, (cpuMs ?? 0) - before);
+      return cpuMs === null;
+    });
+    // Not ms of waiting: on a busy machine it gets its processor time more slowly.
+    expect(burnt, 'ms of processor time').to.be.lessThan(1_500);
     await until('a sibling plays on', () => player.text.includes('torn'));
     expect(player.ended).to.equal(null);
   });
@@ -154,7 +160,7 @@ describe('supervision', () => {
     expect(player.ended).to.equal(null);
     toy.failing(false);
     toy.tree.signal('SIGHUP');
-    await toy.tree.line('reloaded', 20_000);
+    await toy.tree.line('reloaded', 30_000);
     expect(toy.tree.children()).to.not.have.any.members(old);
   });
 
@@ -162,12 +168,12 @@ describe('supervision', () => {
     await start(1);
     toy.settings({ workers: 3 });
     toy.tree.signal('SIGHUP');
-    await toy.tree.line('reloaded', 20_000);
-    await until('three are there', () => toy.tree.children().length === 3, 10_000);
+    await toy.tree.line('reloaded', 30_000);
+    await until('three are there', () => toy.tree.children().length === 3, 30_000);
     await until('all serve', async () => (await toy.statuses()).length === 3);
     toy.settings({ workers: 1 });
     toy.tree.signal('SIGHUP');
-    await until('one is left', () => toy.tree.children().length === 1, 20_000);
+    await until('one is left', () => toy.tree.children().length === 1, 30_000);
   });
 
   it('does not kill its workers after it was stopped itself', async () => {

@@ -70,7 +70,7 @@ describe('two faults at once', () => {
       await delay(4_000);
       expect(player.closed, 'closed while Redis is away').to.equal(false);
       relay.thaw();
-      await player.untilMedia(188 * 100, 20_000);
+      await player.untilMedia(188 * 100, 30_000);
       player.leave();
     });
   }

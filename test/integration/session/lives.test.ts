@@ -105,7 +105,10 @@ describe('streams of several workers', () => {
     await Promise.all(moments.map(comeBack));
     await untilAtRest();
     const { sessions } = engine.witness;
-    await until('all sessions are over', () => sessions.every(({ how }) => how === 'stop'));
+    // On a busy machine a new start may come before the stop, and supersede the session; it is stopped all the same.
+    await until('all sessions are over', () =>
+      sessions.every(({ stoppedAt, stopCommands }) => stoppedAt !== null && stopCommands > 0),
+    );
     // The keys are gone before the engine has stopped: another worker may start meanwhile.
     engine.reset();
   });

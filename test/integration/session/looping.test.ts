@@ -57,7 +57,7 @@ describe('a stream whose engine plays old media again', () => {
     const looping = engines.find(({ witness }) => witness.sessions.length > 0)!;
     const well = engines.find((engine) => engine !== looping)!;
     well.set({ loopSeconds: 0, statMode: 'normal' });
-    await until('the other engine plays', () => well.feeds.size === 1, 20_000);
+    await until('the other engine plays', () => well.feeds.size === 1, 30_000);
     expect(looping.witness.sessions.length).to.equal(2);
     const before = player.bytes;
     await player.untilMedia(500_000);
@@ -90,7 +90,7 @@ describe('a stream whose engine plays old media again', () => {
     await until(
       'it is told that nothing else is left',
       async () => (await story()).includes('old media from every engine that was tried'),
-      20_000,
+      30_000,
     );
     const fields = await fixture.redis.hgetall(`ace_proxy:stream:${stream}:metadata`);
     expect(fields).to.include({ quality: 'bad', quality_faults: 'replay', loops: '2' });

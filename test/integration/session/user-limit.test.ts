@@ -80,7 +80,7 @@ describe('The limit of a user', () => {
   });
   afterEach(async () => {
     for (const player of players.splice(0)) player.leave();
-    await until('nobody has a place', async () => (await places()) === 0, 8_000);
+    await until('nobody has a place', async () => (await places()) === 0, 30_000);
     await Promise.all(workers.map((worker) => worker.stop()));
     await engine.stop();
     await fixture.close();
@@ -121,7 +121,7 @@ describe('The limit of a user', () => {
     const ghost = play(0, stream);
     await ghost.untilMedia();
     ghost.freeze();
-    await until('the ghost has given its place up', async () => (await places()) === 0, 15_000);
+    await until('the ghost has given its place up', async () => (await places()) === 0, 30_000);
     const again = play(1, stream);
     await again.untilMedia();
     expect(await places()).to.equal(1);
@@ -136,10 +136,10 @@ describe('The limit of a user', () => {
       'the player is let in again',
       async () => {
         const player = play(0, stream);
-        await until('an answer', () => player.refusal ?? (player.bytes > 0 && 'media'), 10_000);
+        await until('an answer', () => player.refusal ?? (player.bytes > 0 && 'media'), 30_000);
         return player.refusal === null;
       },
-      10_000,
+      30_000,
     );
   });
 

@@ -70,8 +70,6 @@ function joinPlaces(chunks: readonly CutChunk[]): number[] {
 }
 
 describe('with streams of a real encoder', function () {
-  this.timeout(60_000);
-
   before(function () {
     if (spawnSync('ffmpeg', ['-version']).status !== 0) this.skip();
   });

@@ -88,8 +88,6 @@ describe('the access units of a stream', () => {
 });
 
 describe('the access units of a real encoder', function () {
-  this.timeout(60_000);
-
   before(function () {
     if (spawnSync('ffmpeg', ['-version']).status !== 0) this.skip();
   });

@@ -66,7 +66,7 @@ describe('picture source', () => {
     const { complaints, frames } = await decode(source.render((wrap - 2) * round, round * 4));
     expect(complaints).to.equal('');
     expect(frames).to.equal(800);
-  }).timeout(30_000);
+  });
 
   it('gives as much as is due, packet for packet', () => {
     const at = CHANNEL_EPOCH_MS + 86_400_000 + 1234;

@@ -77,9 +77,9 @@ describe('presets', () => {
     await launch('redirect-no-length', { prebufferMs: 0 });
     const started = await start(engine, HEX);
     const from = Date.now();
-    const answer = await ask(engine, started.playbackPath, { ms: 150 });
+    const answer = await ask(engine, started.playbackPath, { ms: 600 });
     expect(answer.status).to.equal(302);
-    expect(Date.now() - from).to.be.at.least(149);
+    expect(Date.now() - from).to.be.at.least(599);
   });
 
   it('redirect-loop leads back to where it came from, and hops can be chained', async () => {
@@ -144,8 +144,10 @@ describe('presets', () => {
     const checker = new StampChecker();
     const reader = await play(engine, await start(engine, HEX), (bytes) => checker.push(bytes));
     await until(() => checker.report().packets > 4000, 'media');
-    expect(checker.report().misaligned).to.be.within(8, 16);
-    expect(checker.report().lost).to.be.within(40, 70);
+    // Of as many as have come by now.
+    const { misaligned, lost, packets } = checker.report();
+    expect(misaligned / packets).to.be.within(0.7 / 333, 1.3 / 333);
+    expect(lost / packets).to.be.within(0.8 / 100, 1.4 / 100);
     reader.close();
   });
 
@@ -165,7 +167,6 @@ describe('presets', () => {
   });
 
   it('plays the picture over HTTP so that ffmpeg decodes three rounds without a complaint', async function () {
-    this.timeout(20_000);
     if (!(await hasFfmpeg())) this.skip();
     await launch('healthy', {
       prebufferMs: 0,

@@ -29,8 +29,7 @@ async function ended(
   return { code, err, out };
 }
 
-describe('engine simulator program', function () {
-  this.timeout(20_000);
+describe('engine simulator program', () => {
   let program: ChildProcessWithoutNullStreams;
   afterEach(() => program.kill('SIGKILL'));
 
