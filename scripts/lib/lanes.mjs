@@ -56,6 +56,8 @@ async function runLane({ waiting, folder, options, totals }) {
     lane.send({ file, options: { ...options, color: process.stdout.isTTY === true } });
     timer = setTimeout(killGroup, file === null ? END_TIMEOUT_MS : FILE_TIMEOUT_MS, lane.pid);
   };
+  // A file sent to a lane that is just dying: its exit tells.
+  lane.on('error', () => undefined);
   lane.on('message', ({ passed, failed }) => {
     process.stdout.write(output.read());
     totals.passed += passed;
