@@ -17,12 +17,12 @@ ARGV[12..] numbers of the chunks that fall out, in the order of KEYS[9..]
 
 Returns 1 written (or already there), -1 another owner, term or life, -2 the staged bytes are gone.
 ]]
-if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2]
-  or redis.call('HGET', KEYS[6], 'init_time') ~= ARGV[11] then
+local owner, term, newest = unpack(redis.call('MGET', KEYS[1], KEYS[2], KEYS[3]))
+if owner ~= ARGV[1] or term ~= ARGV[2] or redis.call('HGET', KEYS[6], 'init_time') ~= ARGV[11] then
   redis.call('UNLINK', KEYS[8])
   return -1
 end
-local head = tonumber(redis.call('GET', KEYS[3]) or '0')
+local head = tonumber(newest or '0')
 local index = tonumber(ARGV[3])
 if index <= head then
   redis.call('UNLINK', KEYS[8])
