@@ -137,11 +137,11 @@ export class TsChunker {
     return this.#walk(this.#sync.push(bytes));
   }
 
-  /** The chunk whose oldest byte is older than `flushMs`; `null` when none is. */
-  flushDue(): CutChunk | null {
+  /** The chunk whose oldest byte is older than `flushMs` or will be in `earlyMs`; `null` when none is. */
+  flushDue(earlyMs = 0): CutChunk | null {
     const flushAt = this.flushAt;
     this.#now = this.#options.now();
-    if (flushAt === null || this.#now < flushAt) return null;
+    if (flushAt === null || this.#now < flushAt - earlyMs) return null;
     return this.#cut();
   }
 

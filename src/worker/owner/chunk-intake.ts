@@ -6,6 +6,12 @@ import { TsChunker, type Continuation } from '../engine/ts-chunker.js';
 import type { TsStats } from '../engine/ts-stats.js';
 import type { MediaIntake } from './engine-runner.js';
 
+/**
+ * Part of `flushMs`: a chunk that is due so soon after a push is cut with it. Most pushes are further apart,
+ * so the timer would cut the same bytes, only later.
+ */
+const EARLY = 0.1;
+
 export interface ChunkIntakeOptions {
   readonly chunkBytes: number;
   readonly flushMs: number;
@@ -64,6 +70,7 @@ export class ChunkIntake implements MediaIntake {
   push(bytes: Buffer): void {
     this.#lastByteAt = this.#options.clock.monotonic();
     for (const chunk of this.#chunker.push(bytes)) this.#emit(chunk);
+    this.#flush(this.#options.flushMs * EARLY);
     this.#arm();
   }
 
@@ -91,10 +98,14 @@ export class ChunkIntake implements MediaIntake {
     const wait = Math.max(0, flushAt - this.#options.clock.monotonic());
     this.#timer = this.#options.clock.setTimeout(() => {
       this.#timer = null;
-      const chunk = this.#chunker.flushDue();
-      if (chunk !== null) this.#emit(chunk);
+      this.#flush(0);
       this.#arm();
     }, wait);
+  }
+
+  #flush(earlyMs: number): void {
+    const chunk = this.#chunker.flushDue(earlyMs);
+    if (chunk !== null) this.#emit(chunk);
   }
 
   #emit(chunk: CutChunk): void {
