@@ -25,6 +25,7 @@ export class ChunkFeed implements ChunkSource {
   #memoryBytes = 0;
   #head = 0;
   #life = 0;
+  #notifying = false;
 
   constructor(options: ChunkFeedOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ export class ChunkFeed implements ChunkSource {
     const dropped = this.#marks.trim(this.#options.now());
     for (const { index } of dropped) this.#forget(index);
     this.#forgetUnusedTables(dropped.length > 0);
-    this.#notify();
+    this.#notifySoon();
     return dropped;
   }
 
@@ -175,6 +176,19 @@ export class ChunkFeed implements ChunkSource {
     if (!changed || this.#tables.size < 2) return;
     const used = new Set(this.#marks.all.map((mark) => mark.tables));
     for (const name of this.#tables.keys()) if (!used.has(name)) this.#tables.delete(name);
+  }
+
+  /**
+   * When what follows an append in this turn is with the system: the owner's write to Redis, which all followers
+   * wait for. Writing to 500 clients takes 13 ms.
+   */
+  #notifySoon(): void {
+    if (this.#notifying) return;
+    this.#notifying = true;
+    queueMicrotask(() => {
+      this.#notifying = false;
+      this.#notify();
+    });
   }
 
   #notify(): void {

@@ -184,15 +184,30 @@ describe('the feed of a worker', () => {
     expect(feed.tables(TABLES.name)).to.equal(TABLES);
   });
 
-  it('tells its listeners of each change until they are no more', () => {
+  it('tells its listeners of chunks after what follows the append in the same turn', async () => {
+    const feed = makeFeed(reads);
+    const maker = new ChunkMaker();
+    const order: string[] = [];
+    feed.onChange(() => order.push('listener'));
+    feed.append(maker.next());
+    // As ioredis: it corks the connection in this turn.
+    process.nextTick(() => order.push('the chunk is with the system'));
+    feed.append(maker.next());
+    await new Promise(setImmediate);
+    expect(order).to.deep.equal(['the chunk is with the system', 'listener']);
+  });
+
+  it('tells its listeners of each change until they are no more', async () => {
     const feed = makeFeed(reads);
     const maker = new ChunkMaker();
     let calls = 0;
     const stop = feed.onChange(() => calls++);
     feed.append(maker.next());
+    await new Promise(setImmediate);
     feed.adopt(3, maker.many(2).map(markOf));
     stop();
     feed.append(maker.next());
+    await new Promise(setImmediate);
     expect(calls).to.equal(2);
   });
 });
