@@ -13,8 +13,8 @@ export interface OwnedStream {
 /** Frees at once what a dead worker held in Redis, where its locks would have to expire. */
 export interface WorkerReaper {
   reap(worker: WorkerId, owned: readonly OwnedStream[]): Promise<void>;
-  /** Drops the clients of a dead worker that nobody has adopted meanwhile. `now`: ms epoch. */
-  dropClients(worker: WorkerId, now: number): Promise<void>;
+  /** Drops the clients of a dead worker that nobody has adopted meanwhile. */
+  dropClients(worker: WorkerId): Promise<void>;
 }
 
 /** ms after a worker's death by which its clients are with a sibling, if anybody takes them. */
@@ -38,11 +38,10 @@ export async function reapWorker(
 export async function dropClients(
   reaper: WorkerReaper,
   worker: WorkerId,
-  now: number,
   log: Logger,
 ): Promise<void> {
   try {
-    await withDeadline(reaper.dropClients(worker, now), REAP_DEADLINE_MS, 'dropping dead clients');
+    await withDeadline(reaper.dropClients(worker), REAP_DEADLINE_MS, 'dropping dead clients');
   } catch (error) {
     log.debug('the leases of a dead worker have to expire', { worker, error });
   }

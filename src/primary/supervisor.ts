@@ -271,7 +271,7 @@ export class Supervisor {
     const { reaper, clock, log } = this.#deps;
     clock
       .setTimeout(() => {
-        if (!this.#stopping) void dropClients(reaper, worker, clock.now(), log);
+        if (!this.#stopping) void dropClients(reaper, worker, log);
       }, ADOPTION_MS)
       .unref();
   }

@@ -1,7 +1,8 @@
 import type { ClientId, StreamId, WorkerId } from '../ids.js';
 import type { RedisClient } from './client.js';
 import type { StreamEvent } from './events.js';
-import type { Keys, StreamKeys } from './keys.js';
+import type { Keys } from './keys.js';
+import { readRedisTime } from './redis-time.js';
 import { defineScript, type Script } from './scripts.js';
 
 /** ms that the time of the last leave is kept: far longer than any grace period is needed for. */
@@ -37,31 +38,21 @@ export class RedisReaper {
 
   /**
    * Takes leave for the clients of a dead worker that nobody adopted; to be called when adopters have
-   * had their time. Their leases would keep the stream for as long as they last.
+   * had their time. Their leases would keep the stream for as long as they last. `now`: ms by Redis'
+   * clock, by which all hosts count grace periods.
    */
-  async dropClients(worker: WorkerId, now: number): Promise<void> {
+  async dropClients(worker: WorkerId, now?: number): Promise<void> {
+    const leftAt = now ?? (await readRedisTime(this.#redis));
     for (const stream of await this.#listed()) {
-      const keys = this.#keys.stream(stream);
-      const clients = (await this.#redis.smembers(keys.clients)) as ClientId[];
-      const left = await Promise.all(
-        clients.map((client) => this.#drop(worker, keys, client, now)),
-      );
-      const gone = left.filter((count) => count !== null);
-      if (gone.length === 0) continue;
-      const [client = ''] = clients;
-      const event = { type: 'client_disconnected', client, clients: Math.min(...gone) };
-      await this.#redis.publish(keys.events, JSON.stringify(event));
+      const clients = (await this.#redis.smembers(this.#keys.stream(stream).clients)) as ClientId[];
+      await Promise.all(clients.map((client) => this.#drop(worker, stream, client, leftAt)));
     }
   }
 
-  /** The number of clients left; `null` where it is another worker's client. */
-  async #drop(
-    worker: WorkerId,
-    keys: StreamKeys,
-    client: ClientId,
-    now: number,
-  ): Promise<number | null> {
-    if ((await this.#redis.hget(keys.client(client), 'worker_id')) !== worker) return null;
+  async #drop(worker: WorkerId, stream: StreamId, client: ClientId, now: number): Promise<void> {
+    const keys = this.#keys.stream(stream);
+    // It may be another worker's client, also by the time of the script.
+    if ((await this.#redis.hget(keys.client(client), 'worker_id')) !== worker) return;
     const left = (await this.#leave(
       [
         keys.clients,
@@ -72,8 +63,10 @@ export class RedisReaper {
       ],
       [client, worker, now, LAST_LEAVE_MS],
     )) as number;
+    if (left < 0) return;
     await this.#redis.zrem(this.#keys.admittedClients, client);
-    return left < 0 ? null : left;
+    const event: StreamEvent = { type: 'client_disconnected', client, clients: left };
+    await this.#redis.publish(keys.events, JSON.stringify(event));
   }
 
   async #listed(): Promise<StreamId[]> {

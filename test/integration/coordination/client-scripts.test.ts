@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
 import { RedisReaper } from '../../../src/shared/redis/reaper.js';
 import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
+import { until } from '../../helpers/until.js';
 import {
   clientNamed,
   join,
@@ -127,6 +128,25 @@ describe('the scripts of leases', () => {
     await reaper.dropClients(b.worker, 6);
     expect(await fixture.redis.exists(names().clients)).to.equal(0);
     expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('6');
+  });
+
+  it('are told of one by one when they are dropped, by the clock of Redis', async () => {
+    await win(a, STREAM);
+    await join(b, STREAM, clientNamed(1));
+    for (const n of [2, 3]) await join(a, STREAM, clientNamed(n));
+    const listener = fixture.redis.duplicate({ enableOfflineQueue: true });
+    const heard: unknown[] = [];
+    listener.on('message', (_channel, text: string) => heard.push(JSON.parse(text)));
+    await listener.subscribe(names().events);
+    const reaper = new RedisReaper(fixture.redis, fixture.keys);
+    await reaper.dropClients(a.worker);
+    await until('both are told of', () => heard.length === 2).finally(() => listener.disconnect());
+    const gone = heard.map((event) => (event as { client: string }).client);
+    expect(gone).to.have.members([clientNamed(2), clientNamed(3)]);
+    await reaper.dropClients(b.worker);
+    const [seconds] = await fixture.redis.time();
+    const left = Number(await fixture.redis.get(names().lastClientDisconnect));
+    expect(left / 1_000).to.be.closeTo(Number(seconds), 2);
   });
 
   it('put leases back with a pulse after Redis came back empty', async () => {
