@@ -32,6 +32,8 @@ export interface Connection {
   /** Process id of the worker it was dealt to; `null` while it waits for one. */
   readonly worker: number | null;
   readonly phase: Phase;
+  /** Workers that died with its request unanswered. */
+  readonly replays: number;
   /** Raised by every deal, so that the late failure of an older one is told from the current. */
   readonly deal: number;
 }
@@ -66,18 +68,21 @@ export function isConnectionMessage(message: WorkerMessage): message is Connecti
   return CONNECTION_TYPES.has(message.type);
 }
 
+/** Times that a request is asked again: it may be what the workers die of. */
+const MAX_REPLAYS = 2;
+
 /**
  * What the death of its worker means for a connection; `null`: it has to be closed.
  *
  * `dealt` is dealt again although the dead worker may have read a part of the request: that part is
  * lost, and the next worker's header timeout answers 408. A response that had begun cannot go on.
  */
-export function rescueOf(phase: Phase): Errand | null {
+export function rescueOf({ phase, replays }: Pick<Connection, 'phase' | 'replays'>): Errand | null {
   switch (phase.kind) {
     case 'dealt':
       return { type: 'connection' };
     case 'requested':
-      return { type: 'replay', request: phase.request };
+      return replays < MAX_REPLAYS ? { type: 'replay', request: phase.request } : null;
     case 'playing':
       return { type: 'adopt', session: phase.session, torn: true };
     case 'answered':
@@ -98,7 +103,14 @@ export class ConnectionTable {
   add(socket: Socket): Connection {
     this.#lastId += 1;
     const id = this.#lastId;
-    const connection = { id, socket, worker: null, phase: { kind: 'dealt' } as const, deal: 0 };
+    const connection = {
+      id,
+      socket,
+      worker: null,
+      replays: 0,
+      deal: 0,
+      phase: { kind: 'dealt' } as const,
+    };
     this.#all.set(id, connection);
     return connection;
   }
@@ -147,6 +159,11 @@ export class ConnectionTable {
     return entry.deal;
   }
 
+  /** Its worker died with the request unanswered. */
+  countReplay(connection: Connection): void {
+    this.#entry(connection).replays += 1;
+  }
+
   /** The connection waits for another worker. */
   takeBack(connection: Connection): void {
     this.#unassign(this.#entry(connection));
@@ -154,7 +171,10 @@ export class ConnectionTable {
 
   progress(worker: number, message: ProgressMessage): void {
     const found = this.of(worker, message.connection);
-    if (found !== null) this.#entry(found).phase = phaseAfter(message);
+    if (found === null) return;
+    const entry = this.#entry(found);
+    entry.phase = phaseAfter(message);
+    if (entry.phase.kind !== 'requested') entry.replays = 0;
   }
 
   /** What its last worker knew of a client it hands over. */

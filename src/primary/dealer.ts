@@ -115,7 +115,8 @@ export class Dealer {
     const orphans = this.#table.ofWorker(pid);
     let closed = 0;
     for (const connection of orphans) {
-      const errand = rescueOf(connection.phase);
+      const errand = rescueOf(connection);
+      if (errand?.type === 'replay') this.#table.countReplay(connection);
       if (errand === null || this.#closed !== null) {
         closed += 1;
         this.#drop(connection);

@@ -42,12 +42,14 @@ export class MetricsCollector {
     else this.#answer(peer.pid, message.request, message.registry);
   }
 
-  /** A dead worker does not answer: nobody waits for it. */
+  /** A dead worker does not answer, and needs none: nobody waits for it. */
   forget(pid: number): void {
-    for (const [id, collection] of [...this.#open]) {
-      if (collection.asker.pid === pid) {
-        clearTimeout(collection.timer);
+    for (const [id, { asker, missing, timer }] of [...this.#open]) {
+      if (asker.pid === pid) {
+        clearTimeout(timer);
         this.#open.delete(id);
+      } else if (missing.size === 1 && missing.has(pid)) {
+        this.#finish(id);
       }
     }
   }

@@ -114,6 +114,20 @@ describe('Dealer', () => {
     expect(last(workers[0]!)).to.deep.equal({ type: 'replay', connection: 1, request });
   });
 
+  it('asks no more for a request that three workers have died of', async () => {
+    await accept();
+    const request = { method: 'GET', url: '/x', headers: {} };
+    const seen: string[][] = [];
+    for (const pid of [1, 2, 3, 4]) {
+      dealer.receive(pid, { type: 'connection-request', connection: 1, request });
+      workers.splice(0, 2, new FakeWorker(pid + 1));
+      dealer.rescue(pid);
+      seen.push(workers[0]!.sent.map(({ type }) => type));
+    }
+    expect(seen).to.deep.equal([['replay'], ['replay'], [], []]);
+    expect(dealer.open).to.equal(0);
+  });
+
   it('lets a sibling adopt a player at its last report, torn', async () => {
     await accept();
     dealer.receive(1, { type: 'connection-playing', connection: 1, session: session(1) });

@@ -59,6 +59,17 @@ describe('MetricsCollector', () => {
     expect(peers[0]!.sent).to.have.length(2);
   });
 
+  it('answers at once when the last one that is missing has died', () => {
+    collector.receive(peers[0]!, { type: 'metrics-ask', request: 1 });
+    collector.forget(2);
+    expect(peers[0]!.sent).to.have.length(1);
+    answer(peers[0]!, 'a');
+    collector.receive(peers[0]!, { type: 'metrics-ask', request: 2 });
+    answer(peers[0]!, 'a');
+    collector.forget(2);
+    expect(peers[0]!.sent.at(-1)).to.deep.include({ request: 2, registries: ['a'], missing: 1 });
+  });
+
   it('forgets the question of a worker that died', () => {
     collector.receive(peers[0]!, { type: 'metrics-ask', request: 1 });
     collector.forget(1);
