@@ -101,7 +101,8 @@ async function purge(
   const removed = await redis.purgeStream(owner, clients, all);
   if (removed === null) return null;
   // The set is in another slot of a cluster, hence no part of the script. Whoever starts the stream
-  // takes the lock before it adds the stream here, so a look at the lock afterwards mends the race.
+  // adds it here and takes the lock: a look at the lock afterwards mends the race. One that takes it later
+  // lists the stream once more with its engine session.
   await redis.srem(keys.streams, stream);
   if ((await redis.exists(owner)) === 1) await redis.sadd(keys.streams, stream);
   return removed;

@@ -45,9 +45,9 @@ export class EngineKeeper {
   readonly #work = new Map<string, Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> | null = null;
-  #nextPollAt = 0;
+  #nextPollAt = -Infinity;
   #pollFailed = false;
-  #lastUrgentAt = 0;
+  #lastUrgentAt = -Infinity;
 
   constructor(deps: EngineKeeperDeps) {
     this.#deps = deps;
@@ -80,7 +80,7 @@ export class EngineKeeper {
    * when they have been looked at.
    */
   async probeUnhealthy(): Promise<void> {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const running = this.#work.get(URGENT);
     const recent = now - this.#lastUrgentAt < URGENT_PROBE_MS;
     if (running !== undefined || recent || this.#stopped.signal.aborted) return running;
@@ -103,11 +103,12 @@ export class EngineKeeper {
     const { store, worker, orchestratorUrl, log } = this.#deps;
     try {
       if (!(await store.keep(worker, KEEPER_TTL_MS))) return;
-      const now = this.#clock.now();
-      if (orchestratorUrl !== null && now >= this.#nextPollAt) {
-        this.#nextPollAt = now + ORCHESTRATOR_INTERVAL_MS;
+      const time = this.#clock.monotonic();
+      if (orchestratorUrl !== null && time >= this.#nextPollAt) {
+        this.#nextPollAt = time + ORCHESTRATOR_INTERVAL_MS;
         this.#run('orchestrator', () => this.#poll(orchestratorUrl));
       }
+      const now = this.#clock.now();
       for (const snapshot of await store.list()) {
         if (this.#work.size >= MAX_PROBES || this.#stopped.signal.aborted) return;
         if (isDue(snapshot, now)) {

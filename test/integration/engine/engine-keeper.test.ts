@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { systemClock } from '../../../src/shared/clock.js';
 import type { WorkerId } from '../../../src/shared/ids.js';
 import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import type { EngineHealth } from '../../../src/shared/redis/engine-records.js';
@@ -52,6 +53,25 @@ describe('the keeper of the engines', () => {
     const known = await until('the probe', health);
     expect(known).to.include({ healthy: true, version: '3.2.3', failures: 0 });
     expect(known.nextProbeAt - known.checkedAt).to.equal(30_000);
+  });
+
+  it('looks at unhealthy engines also after the clock was set back', async () => {
+    let behindMs = 0;
+    let looks = 0;
+    const keeper = new EngineKeeper({
+      store: Object.assign(Object.create(fixture.store) as typeof fixture.store, {
+        list: () => Promise.resolve(((looks += 1), [])),
+      }),
+      clock: { ...systemClock, now: () => Date.now() - behindMs },
+      ...{ log: silentLogger, worker: 'w' as WorkerId, orchestratorUrl: null },
+    });
+    keepers.push(keeper);
+    await keeper.probeUnhealthy();
+    behindMs = 3_600_000;
+    await until('another look', async () => {
+      await keeper.probeUnhealthy();
+      return looks === 2;
+    });
   });
 
   it('finds out by itself that an engine is down, and that it is back', async () => {

@@ -115,6 +115,12 @@ describe('the engine pool', () => {
     expect(await ids(pool)).to.deep.equal(['a']);
   });
 
+  it('registers its engines beside a record that cannot be read, and over one', async () => {
+    await fixture.redis.hset(keys.registry, 'broken', '{not json', 'a', 'nor this');
+    expect(await ids(await open())).to.deep.equal(['a', 'b']);
+    expect(await fixture.redis.hget(keys.registry, 'broken')).to.equal('{not json');
+  });
+
   it('leaves the engines of other sources alone', async () => {
     const pool = await open();
     await fixture.store.sync('orchestrator', [record('o', { source: 'orchestrator' })]);

@@ -17,6 +17,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[5], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[3]))
 
+-- Operators write here too: a record that cannot be read is nobody's, and may be replaced.
+local function decode(text)
+  local ok, value = pcall(cjson.decode, text or '')
+  return ok and type(value) == 'table' and value or nil
+end
+
 local function is_mine(source)
   if source == ARGV[1] then return true end
   return type(source) == 'string' and source:sub(1, 7) == 'config:'
@@ -41,7 +47,7 @@ for i = 4, #ARGV do
   local record = cjson.decode(ARGV[i])
   listed[record.id] = true
   local text = redis.call('HGET', KEYS[1], record.id)
-  local known = text and cjson.decode(text)
+  local known = decode(text)
   local moved = known and (known.host ~= record.host or known.port ~= record.port)
   if redis.call('SISMEMBER', KEYS[4], record.id) == 1 then
     away[#away + 1] = record.id
@@ -62,7 +68,8 @@ for i = 4, #ARGV do
 end
 local registry = redis.call('HGETALL', KEYS[1])
 for i = 1, #registry, 2 do
-  if not listed[registry[i]] and is_mine(cjson.decode(registry[i + 1]).source) then
+  local known = decode(registry[i + 1])
+  if not listed[registry[i]] and known and is_mine(known.source) then
     redis.call('HDEL', KEYS[1], registry[i])
     redis.call('HDEL', KEYS[2], registry[i])
     redis.call('ZREM', KEYS[3], registry[i])
