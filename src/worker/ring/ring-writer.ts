@@ -102,6 +102,11 @@ export class RingWriter {
     this.#inFlight += chunk.bytes.length;
     this.#published = chunk.index;
     if (unnamed !== null) this.#namedTables.add(unnamed.name);
+    /** Redis has not got what went with the chunk. */
+    const takeBack = (): void => {
+      if (unnamed !== null) this.#namedTables.delete(unnamed.name);
+      this.#owedDrops.push(...drop);
+    };
     const sent = store
       .append(ownership.stream, {
         term: ownership.term,
@@ -114,11 +119,12 @@ export class RingWriter {
       })
       .then(
         (accepted) => {
-          if (!accepted) this.#refused(chunk);
+          if (accepted) return;
+          takeBack();
+          this.#refused(chunk);
         },
         (error: unknown) => {
-          if (unnamed !== null) this.#namedTables.delete(unnamed.name);
-          this.#owedDrops.push(...drop);
+          takeBack();
           this.#failed(chunk, error);
         },
       )

@@ -133,6 +133,21 @@ describe('the ring writer', () => {
     expect(ring.indices).to.deep.equal([2, 3]);
   });
 
+  it('says again what went with a chunk that was refused: the tables, and what falls out', async () => {
+    write(10);
+    await settle();
+    ring.answer = () => Promise.resolve(false);
+    const chunk = maker.next({ tables: { ...TABLES, name: 'other' } });
+    writer.write(chunk, feed.append(chunk));
+    await settle();
+    ring.answer = () => Promise.resolve(true);
+    ring.requests = [];
+    writer.attach({ emptied: false });
+    await settle();
+    expect(ring.requests[0]?.tables?.name).to.equal('other');
+    expect(ring.requests.flatMap(({ drop }) => drop)).to.deep.equal([1]);
+  });
+
   it('makes room when Redis is full', async () => {
     write(8);
     await settle();
