@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.js';
 import type { Logger } from '../../shared/log/logger.js';
+import { classifyRedisFailure, RedisFailure } from '../../shared/redis/failures.js';
 import type {
   Metadata,
   OwnerStore,
@@ -89,7 +90,8 @@ export class OwnerLock {
           this.#lose();
       }
     } catch (error) {
-      logger.debug('the owner lock could not be renewed', { error });
+      const defect = classifyRedisFailure(error) === RedisFailure.Defect;
+      logger[defect ? 'error' : 'debug']('the owner lock could not be renewed', { error });
     }
   }
 

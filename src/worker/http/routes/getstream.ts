@@ -87,6 +87,8 @@ async function play(
   try {
     session = await registry.admit(identity, keyType, gone.signal);
   } catch (thrown) {
+    // A connection that is kept alive may ask, and be refused, again and again.
+    socket.off('close', onGone);
     if (gone.signal.aborted || thrown instanceof MovedError) return;
     throw thrown;
   }
