@@ -136,6 +136,8 @@ server.on('request', (request, response) => {
 
 async function drain(handover: boolean): Promise<void> {
   draining = true;
+  const drainMs = Number(process.env.TOY_DRAIN_MS ?? 0);
+  if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
   for (const [socket, session] of players) {
     if (handover && socket.writableLength === 0) ledger.handover(socket, session);
     else if (!handover) socket.end();
