@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { Command } from 'ioredis';
 import type { StreamId } from '../../../src/shared/ids.js';
+import { classifyRedisFailure } from '../../../src/shared/redis/failures.js';
 import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
 import { append, makeStores, win, type WorkerStores } from '../../helpers/scripted-redis.js';
 
@@ -18,6 +20,7 @@ describe('the ring in Redis', () => {
   after(() => fixture.close());
   beforeEach(() => fixture.redis.flushall());
   const names = (): ReturnType<RedisFixture['keys']['stream']> => fixture.keys.stream(STREAM);
+  const staged = (): Promise<string[]> => fixture.redis.keys('*:buffer:staged:*');
   const text = async (index: number): Promise<string | undefined> =>
     (await a.ring.read(STREAM, [index]))[0]?.toString();
 
@@ -108,6 +111,7 @@ describe('the ring in Redis', () => {
     await fixture.redis.del(names().owner);
     // Nobody holds the lock; then another does; then the same worker again in a later term.
     expect(await append(a, old, 2)).to.equal(false);
+    expect(await staged(), 'its bytes are gone with it').to.deep.equal([]);
     const next = await win(b, STREAM);
     expect(await append(a, old, 2)).to.equal(false);
     expect(await append(b, next, 2)).to.equal(true);
@@ -147,6 +151,32 @@ describe('the ring in Redis', () => {
     expect(await text(1)).to.contain(a.worker);
     expect(await text(2)).to.contain(a.worker);
     expect((await a.ring.snapshot(STREAM)).marks.map(({ at }) => at)).to.deep.equal([1, 2]);
+    expect(await staged()).to.deep.equal([]);
+  });
+
+  it('has no part of a chunk whose owner died between the bytes and their step', async () => {
+    const own = await win(a, STREAM);
+    await append(a, own, 1);
+    const dies = withoutStep(fixture.redis, 'evalsha');
+    const dying = makeStores(dies, fixture.keys, 'a');
+    await append(dying, own, 2).catch(() => undefined);
+    const [left = ''] = await staged();
+    expect(left).to.equal(names().staged(a.worker, own.term, 2));
+    expect(await fixture.redis.pttl(left)).to.be.within(1, 3_000);
+    expect(await a.ring.head(STREAM)).to.include({ head: 1 });
+    expect(await append(a, own, 2)).to.equal(true);
+    expect(await staged()).to.deep.equal([]);
+  });
+
+  it('tells of an append whose bytes were lost as of a Redis that is away, and has nothing of it', async () => {
+    const own = await win(a, STREAM);
+    const losing = makeStores(withoutStep(fixture.redis, 'set'), fixture.keys, 'a');
+    const thrown = await append(losing, own, 1).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    expect(classifyRedisFailure(thrown)).to.equal('away');
+    expect(await a.ring.snapshot(STREAM)).to.deep.include({ head: 0, marks: [] });
   });
 
   it('removes what falls out, bytes and mark, in the same step', async () => {
@@ -176,3 +206,11 @@ describe('the ring in Redis', () => {
     });
   });
 });
+
+/** The connection, but for the commands of one name: they seem to be done and never come to Redis. */
+function withoutStep(redis: RedisFixture['redis'], name: 'set' | 'evalsha'): RedisFixture['redis'] {
+  return Object.assign(Object.create(redis) as RedisFixture['redis'], {
+    sendCommand: (command: Command) =>
+      command.name === name ? Promise.resolve('OK') : redis.sendCommand(command),
+  });
+}
