@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './ensure.mjs';
 
@@ -10,6 +11,8 @@ const LANE = fileURLToPath(new URL('lane.mjs', import.meta.url));
 const FILE_TIMEOUT_MS = 5 * 60_000;
 /** ms for a lane without files to end by itself; a handle that is left open keeps it. */
 const END_TIMEOUT_MS = 10_000;
+/** ms for what ends when its lane has ended. */
+const LEAVE_TIMEOUT_MS = 3_000;
 
 /** Process groups that run now: each lane leads one, and what its tests start belongs to it. */
 const groups = new Set();
@@ -73,7 +76,7 @@ async function runLane({ waiting, folder, options, totals }) {
   output.close();
   if (file !== null) fail(`${file}: its process ended in the middle (${signal ?? String(code)})`);
   else if (code !== 0) fail('a lane did not end by itself: one of its tests left something open');
-  for (const left of membersOf(lane.pid)) fail(`left running by a test: ${left}`);
+  for (const left of await leftIn(lane.pid)) fail(`left running by a test: ${left}`);
   killGroup(lane.pid);
   groups.delete(lane.pid);
 }
@@ -100,6 +103,14 @@ class Output {
   close() {
     closeSync(this.fd);
   }
+}
+
+/** Who is left of a group when those that end with their parent, the compiler above all, have had time to. */
+async function leftIn(group) {
+  for (let waited = 0; membersOf(group).length > 0 && waited < LEAVE_TIMEOUT_MS; waited += 50) {
+    await delay(50);
+  }
+  return membersOf(group);
 }
 
 /** Command lines of the living processes of a group. */
