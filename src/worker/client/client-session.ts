@@ -201,8 +201,8 @@ export class ClientSession {
 
   /** No fillers before the first PAT (spec 3.1), nor on top of what a socket did not take yet. */
   #mayFill(): boolean {
-    const waits = this.#state === ClientState.AtHead || this.#state === ClientState.Seeking;
-    return waits && this.bytesSent > 0 && !this.#socket.writableNeedDrain;
+    const takes = this.#state !== ClientState.Blocked && this.#state !== ClientState.Closed;
+    return takes && this.bytesSent > 0 && !this.#socket.writableNeedDrain;
   }
 
   /** Ends the connection with FIN, after what is queued; a socket that does not take it is cut. */

@@ -195,6 +195,28 @@ describe('a client session', () => {
     expect(all.subarray(received.length).equals(next.bytes)).to.equal(true);
   });
 
+  it('gets fillers also while it waits for a chunk of a Redis that does not answer', async () => {
+    const maker = new ChunkMaker();
+    const ring = new SyntheticRing(maker.many(1));
+    const client = wire.client(ring);
+    await client.join();
+    await wire.quiet();
+    const media = wire.received.length;
+    const next = maker.next();
+    ring.stored.add(next.index);
+    ring.hold();
+    ring.add(next);
+    client.pump();
+    expect(client.state).to.equal(ClientState.Loading);
+    wire.clock.pass(1_000);
+    client.tick(true);
+    const received = await wire.untilReceived(media + 7 * 188);
+    expect(received.readUInt32BE(media)).to.equal(NULL_HEADER);
+    ring.release();
+    const all = await wire.untilReceived(received.length + next.bytes.length);
+    expect(all.subarray(received.length).equals(next.bytes)).to.equal(true);
+  });
+
   it('gets no fillers into a socket that is full', async () => {
     wire.peer.pause();
     const client = wire.client(new SyntheticRing(new ChunkMaker({ packets: 5_000 }).many(25)));
