@@ -239,8 +239,14 @@ export class StreamClients {
         leases.hold(identity);
         return;
       }
-      if (clock.monotonic() > deadline) throw new AppError('STREAM_STOPPING');
-      await sleep(clock, STOPPING_POLL_MS, signal);
+      try {
+        if (clock.monotonic() > deadline) throw new AppError('STREAM_STOPPING');
+        await sleep(clock, STOPPING_POLL_MS, signal);
+      } catch (thrown) {
+        // It may count against the limit of all clients already.
+        leases.leave(identity);
+        throw thrown;
+      }
     }
   }
 

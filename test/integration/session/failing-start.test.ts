@@ -129,6 +129,19 @@ describe('a start that fails', () => {
     await untilAtRest();
   });
 
+  it('counts no player that left while it waited for the end of a stop', async () => {
+    const stream = nextChannel();
+    const { stopping } = fixture.keys.stream(stream);
+    const counted = (): Promise<number> => fixture.redis.zcard(fixture.keys.admittedClients);
+    await fixture.redis.set(stopping, 'somebody', 'PX', 5_000);
+    const player = workers[0]!.play(stream);
+    await until('it is counted', async () => (await counted()) === 1);
+    player.leave();
+    await until('it is counted no more', async () => (await counted()) === 0, 2_000);
+    await fixture.redis.del(stopping);
+    await untilAtRest();
+  });
+
   it('keeps no session for players that the limit turns away', async () => {
     const stream = nextChannel();
     const players = [1, 2, 3, 4].map(() => workers[0]!.play(stream));
