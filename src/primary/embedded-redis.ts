@@ -148,7 +148,8 @@ export class EmbeddedRedis {
     } catch (error) {
       if (this.#isStopped()) return;
       this.#options.logger.error('the embedded Redis did not come back', { error });
-      await this.#process?.stop();
+      // One that does not even die of SIGKILL is told of by the next try: its port is taken.
+      await this.#process?.stop().catch(() => undefined);
     }
   }
 

@@ -7,7 +7,7 @@ import { AppError } from '../shared/errors.js';
 const LINGER_MS = 1_000;
 
 /** A whole HTTP/1.1 answer with an error of the catalogue, for a socket that no worker has. */
-export function refusalOf(code: ErrorCode): Buffer {
+function refusalOf(code: ErrorCode): Buffer {
   const error = new AppError(code);
   const body = JSON.stringify({ error: error.toBody() });
   const head = [

@@ -27,7 +27,7 @@ export interface LabelledHistogram<L extends string = string> {
 export const REDIS_USES = ['control', 'data'] as const;
 export type RedisUse = (typeof REDIS_USES)[number];
 
-export const STREAM_ROLES = ['owner', 'follower'] as const;
+const STREAM_ROLES = ['owner', 'follower'] as const;
 export type StreamRole = (typeof STREAM_ROLES)[number];
 
 /** Seconds; a join of a running stream should answer within 50 ms (spec 5), a start may take 30 s. */
@@ -120,7 +120,7 @@ export class Metrics {
     'ownership_takeovers_total',
     'Locks won of streams that another owner had begun.',
   );
-  /** Two hosts' clocks stand behind it. */
+  /** By Redis' clock, as each of the two workers knows it. */
   readonly followerLag = this.#histogram(
     'follower_read_lag_seconds',
     'From the cut of a chunk at the owner to its arrival at a follower.',

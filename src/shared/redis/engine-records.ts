@@ -101,7 +101,6 @@ export interface EngineStore {
   renew(request: RenewRequest): Promise<'renewed' | 'restored'>;
   /** Idempotent: false when there was none. */
   release(lease: string): Promise<boolean>;
-  releaseWorker(worker: WorkerId): Promise<number>;
   list(): Promise<readonly EngineSnapshot[]>;
   sync(source: string, records: readonly EngineRecord[]): Promise<SyncResult>;
   /** True when the engine is new. */

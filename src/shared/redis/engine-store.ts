@@ -72,10 +72,6 @@ export class RedisEngineStore implements EngineStore {
     return (await this.#redis.hdel(this.#keys.reservations, lease)) === 1;
   }
 
-  async releaseWorker(worker: WorkerId): Promise<number> {
-    return (await this.#scripts.releaseWorker([this.#keys.reservations], [worker])) as number;
-  }
-
   async list(): Promise<readonly EngineSnapshot[]> {
     const keys = this.#keys;
     const [registry, health, reservations, assigned] = await Promise.all([
@@ -161,22 +157,12 @@ export class RedisEngineStore implements EngineStore {
 function loadScripts(
   redis: RedisClient,
 ): Record<
-  | 'reserve'
-  | 'renew'
-  | 'releaseWorker'
-  | 'sync'
-  | 'register'
-  | 'remove'
-  | 'drain'
-  | 'swapHealth'
-  | 'keep'
-  | 'leave',
+  'reserve' | 'renew' | 'sync' | 'register' | 'remove' | 'drain' | 'swapHealth' | 'keep' | 'leave',
   Script
 > {
   return {
     reserve: defineScript(redis, 'reserveEngine-4'),
     renew: defineScript(redis, 'renewReservation-1'),
-    releaseWorker: defineScript(redis, 'releaseWorker-1'),
     sync: defineScript(redis, 'syncEngines-5'),
     register: defineScript(redis, 'registerEngine-3'),
     remove: defineScript(redis, 'removeEngine-4'),

@@ -51,7 +51,7 @@ export type Verdict =
 const NOTHING: Carried = { kind: 'nothing' };
 
 /** True when media needs more than the right network. */
-export function needsCredential({ tokens, users, secrets }: MediaRules): boolean {
+function needsCredential({ tokens, users, secrets }: MediaRules): boolean {
   return tokens.length > 0 || users !== 'off' || secrets.length > 0;
 }
 
@@ -73,7 +73,7 @@ export function decideMedia(rules: MediaRules, ask: MediaAsk, now: number): Verd
 }
 
 /** Why a user may not watch from this address at `now`, or `null`. */
-export function userFault(user: User, address: string, now: number): ErrorCode | null {
+function userFault(user: User, address: string, now: number): ErrorCode | null {
   if (hasExpired(user, now)) return 'TOKEN_EXPIRED';
   return user.networks?.has(address) === false ? 'NETWORK_REFUSED' : null;
 }

@@ -14,7 +14,7 @@ export interface FailureLimits {
  * 20 tries, then 12 a minute: no mistake of a person gets there, and a key of 16 characters takes
  * longer than the proxy lives. 4,096 hosts are some 500 KB.
  */
-export const FAILURE_LIMITS: FailureLimits = { burst: 20, forgiveMs: 5_000, maxHosts: 4_096 };
+const FAILURE_LIMITS: FailureLimits = { burst: 20, forgiveMs: 5_000, maxHosts: 4_096 };
 
 interface Record {
   /** Failures that are not forgiven yet. */

@@ -73,7 +73,7 @@ export function classifyErrorText(message: string): Refusal {
 }
 
 /** A body that is not JSON: text of the engine, HTML of something in front of it, or nothing. */
-export function classifyText(status: number, text: string): Refusal {
+function classifyText(status: number, text: string): Refusal {
   if (status !== 200) return classifyStatus(status, text);
   if (text === '') return engineRefusal('empty', 'the answer is empty');
   return text.startsWith('<')

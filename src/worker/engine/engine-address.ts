@@ -1,8 +1,6 @@
-import { isIP } from 'node:net';
+import { isHost as isPlainHost } from '../../shared/config/formats.js';
 import type { EngineAddress } from '../../shared/config/settings.js';
 
-/** Container names (underscore) and host names; one label has at most 63 characters (RFC 1035). */
-const HOST = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*\.?$/i;
 /** What is safe in a key, a path of a route, a log line and a metric label. */
 const ENGINE_ID = /^[\w.:[\]-]{1,300}$/;
 
@@ -12,7 +10,7 @@ export function isEngineId(text: string): boolean {
 
 /** A host name, a container name, or an IP address; IPv6 with or without brackets. */
 export function isHost(text: string): boolean {
-  return isIP(unbracket(text)) !== 0 || HOST.test(text);
+  return isPlainHost(unbracket(text));
 }
 
 export function isPort(value: unknown): value is number {

@@ -3,7 +3,7 @@ import { EngineFaultKind, type EngineEnd } from '../contracts.js';
 import { LOOP_REASON } from './engine-fault.js';
 
 /** ms between probes of an engine that is well. */
-export const PROBE_INTERVAL_MS = 30_000;
+const PROBE_INTERVAL_MS = 30_000;
 /** ms; probes of an unfit engine back off from 1 s to 30 s (engine-api 10.1). */
 const PROBE_MIN_MS = 1_000;
 const PROBE_MAX_MS = 30_000;

@@ -142,11 +142,6 @@ export class EnginePool {
     }
   }
 
-  /** Frees what a dead worker held. Throws when Redis is away. */
-  releaseWorker(worker: WorkerId): Promise<number> {
-    return this.#deps.store.releaseWorker(worker);
-  }
-
   /** A start brought media. Never rejects. */
   reportSuccess(engineId: string): Promise<void> {
     return this.#health.apply(engineId, afterSuccess());

@@ -55,6 +55,6 @@ export function networkFault(failure: HttpFailure, engineId: string): EngineFaul
   return new EngineFault({ kind, reason, message: failure.message, engineId }, failure);
 }
 
-export function refusalFault(refusal: Refusal, engineId: string): EngineFault {
+function refusalFault(refusal: Refusal, engineId: string): EngineFault {
   return new EngineFault({ ...refusal, engineId });
 }

@@ -56,7 +56,7 @@ export type Action =
   | { readonly type: 'giveUp'; readonly code: ErrorCode };
 
 /** ms of media that make an attempt a success: what failed before it is forgotten (spec 3.4). */
-export const STABLE_MEDIA_MS = 30_000;
+const STABLE_MEDIA_MS = 30_000;
 /** ms before the n-th try in a row that brings no media; the first is at once (engine-api 13.7). */
 const BACK_OFF_MS = [0, 500, 1_000, 2_000, 4_000, 8_000] as const;
 /**

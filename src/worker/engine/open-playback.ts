@@ -35,8 +35,6 @@ export interface OpenOptions extends ReaderSettings {
   readonly maxHeaderMs?: number;
   /** ms without headers and without a peer; 20 s unless given. */
   readonly noPeersMs?: number;
-  /** Asked when the wait is over: true grants another second, up to `maxHeaderMs`. */
-  readonly extend?: () => boolean;
   /** Every stat that was read while waiting. */
   readonly onStat?: (stat: EngineStat) => void;
   readonly log: Logger;
@@ -51,7 +49,7 @@ export async function openPlayback(
   options: OpenOptions,
   clock: Clock = systemClock,
 ): Promise<MovableReader> {
-  const { headerTimeoutMs, signal, extend, onStat } = options;
+  const { headerTimeoutMs, signal, onStat } = options;
   const watch = new PrebufferWatch(
     session,
     {
@@ -59,7 +57,6 @@ export async function openPlayback(
       headerTimeoutMs,
       maxHeaderMs: Math.max(options.maxHeaderMs ?? MAX_HEADER_MS, headerTimeoutMs),
       noPeersMs: Math.min(options.noPeersMs ?? NO_PEERS_MS, headerTimeoutMs),
-      ...(extend === undefined ? {} : { extend }),
       ...(onStat === undefined ? {} : { onStat }),
     },
     clock,

@@ -16,8 +16,6 @@ const STAT_INTERVAL_MS = 1_000;
 export interface PrebufferWatchOptions extends HeaderDeadlineSettings {
   /** The caller's reason to end the wait. */
   readonly signal: AbortSignal;
-  /** Asked when the deadline has come: true grants one more second, up to `maxHeaderMs`. */
-  readonly extend?: () => boolean;
   readonly onStat?: (stat: EngineStat) => void;
 }
 
@@ -55,13 +53,12 @@ export class PrebufferWatch {
   #schedule(): void {
     if (this.signal.aborted) return;
     const now = this.#clock.monotonic();
-    const latest = this.#openedAt + this.#options.maxHeaderMs;
     const left = this.#deadline() - now;
-    if (left <= 0 && (now >= latest || this.#options.extend?.() !== true)) {
+    if (left <= 0) {
       this.#finish(this.#timeoutFault(now));
       return;
     }
-    const next = Math.min(left > 0 ? left : latest - now, STAT_INTERVAL_MS);
+    const next = Math.min(left, STAT_INTERVAL_MS);
     this.#timer = this.#clock.setTimeout(() => {
       this.#polling = this.#poll(next >= STAT_INTERVAL_MS).then(() => this.#schedule());
     }, next);

@@ -4,7 +4,7 @@ import { EngineFault } from './engine-fault.js';
 import { askEngine } from './engine-request.js';
 
 /** ms; the stat URL can be slow while the engine is busy (engine-api 4). */
-export const STAT_TIMEOUT_MS = 3_000;
+const STAT_TIMEOUT_MS = 3_000;
 
 export type StatAnswer = EngineStat | typeof UNKNOWN_SESSION;
 

@@ -4,7 +4,7 @@ import { EngineFault } from './engine-fault.js';
 import { askEngine } from './engine-request.js';
 
 /** ms; stop hangs on some engines (engine-api 5, 10.11). */
-export const STOP_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 3_000;
 
 /** `unknown`: the engine has no such session (any more), which is as good as stopped. */
 export type StopResult = 'stopped' | 'unknown' | 'failed';

@@ -47,7 +47,7 @@ const SIGNALS = Object.keys(LIMITS) as Signal[];
 
 const MINUTE_MS = 60_000;
 /** Losses per minute that a viewer is bound to see. */
-export const MANY_LOSSES = 10;
+const MANY_LOSSES = 10;
 
 /** Faults with which there is nothing to be seen, or not what is on air. The others are marks against it. */
 const SEVERE: ReadonlySet<QualityFault> = new Set([

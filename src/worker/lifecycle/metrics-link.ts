@@ -22,7 +22,11 @@ export class MetricsLink {
     this.#deps = deps;
     const { link, local } = deps;
     link.on('metrics-collect', ({ request }) => {
-      void local().then((registry) => link.send({ type: 'metrics', request, registry }));
+      local().then(
+        (registry) => link.send({ type: 'metrics', request, registry }),
+        // The primary counts it as missing.
+        () => undefined,
+      );
     });
     link.on('metrics-result', ({ request, registries, missing, workers }) => {
       this.#asked.get(request)?.({ registries, missing, workers });

@@ -13,7 +13,7 @@ export interface StreamMetrics extends QualityMetrics {
   ownership(): void;
   /** An ownership that goes on with what another worker began. */
   takeover(): void;
-  /** Chunks a follower read from Redis; `lagMs` after the newest of them was cut, by two clocks. */
+  /** Chunks a follower read from Redis; `lagMs` after the newest of them was cut, by Redis' clock. */
   read(chunks: number, bytes: number, lagMs: number): void;
   /** A chunk that an owner cut. */
   appended(bytes: number): void;

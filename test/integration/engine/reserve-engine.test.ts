@@ -6,6 +6,8 @@ import type {
   NoEngineReasons,
   ReserveRequest,
 } from '../../../src/shared/redis/engine-records.js';
+import { makeKeys } from '../../../src/shared/redis/keys.js';
+import { RedisReaper } from '../../../src/shared/redis/reaper.js';
 import { freshHealth } from '../../../src/worker/engine/engine-health.js';
 import { keys, openStore, record, type StoreFixture } from './redis-fixture.js';
 
@@ -128,8 +130,11 @@ describe('the reservation of an engine', () => {
     await fixture.store.sync('test', [record('a')]);
     await take('l1');
     await take('l2', { stream: streamOf(2), worker: 'h:2:bb' as WorkerId });
-    expect(await fixture.store.releaseWorker(WORKER)).to.equal(1);
-    expect(await fixture.store.releaseWorker(WORKER)).to.equal(0);
+    await fixture.redis.hset(keys.reservations, 'x', 'not json', 'y', 'null');
+    const reaper = new RedisReaper(fixture.redis, makeKeys({ hashTags: false }));
+    await reaper.reap(WORKER, []);
+    expect(await fixture.redis.hkeys(keys.reservations)).to.have.members(['l2', 'x', 'y']);
+    await fixture.redis.hdel(keys.reservations, 'x', 'y');
     expect(await fixture.redis.hkeys(keys.reservations)).to.deep.equal(['l2']);
   });
 

@@ -59,6 +59,16 @@ describe('the admission of rings by the memory of Redis', () => {
     await admitted(20);
     await redis.hset(keys.admittedBytes, id(0), `1,${String(8 * MB)},0`);
     expect(await ask(21)).to.include({ reserved: true });
+    expect(await redis.hexists(keys.admittedBytes, id(0))).to.equal(0);
+  });
+
+  it('says until when, by the clock of Redis, and how much', async () => {
+    const [seconds] = await redis.time();
+    await ask(1, { held: MB });
+    const entry = (await redis.hget(keys.admittedBytes, id(1))) ?? '';
+    const [expiry = 0, reserved, held] = entry.split(',').map(Number);
+    expect(expiry).to.be.within(Number(seconds) * 1_000 + 30_000, Number(seconds) * 1_000 + 32_500);
+    expect([reserved, held]).to.deep.equal([8 * MB, MB]);
   });
 
   it('counts what else is in this Redis, and rings only once', async () => {

@@ -108,7 +108,17 @@ describe('an engine address', () => {
     for (const host of ['10.0.0.1', 'engine-1', 'gluetun_a.net', '::1', '[::1]', 'localhost']) {
       expect(isHost(host), host).to.be.true;
     }
-    for (const host of ['', 'a b', 'a/b', 'a:80', 'user@h', '.a', 'http://h', 'x'.repeat(300)]) {
+    for (const host of [
+      '',
+      'a b',
+      'a/b',
+      'a:80',
+      'user@h',
+      '.a',
+      'http://h',
+      '10.0.0.300',
+      'x'.repeat(300),
+    ]) {
       expect(isHost(host), host).to.be.false;
     }
   });
