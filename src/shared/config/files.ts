@@ -64,7 +64,7 @@ function readContent(path: string, faults: ConfigFault[]): object | null {
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
     faults.push(fileFault(path, 'must hold one JSON object'));
   } catch (error) {
-    faults.push(fileFault(path, `is not JSON: ${messageOf(error)}`));
+    faults.push(fileFault(path, `is not JSON${placeOf(messageOf(error))}`));
   }
   return null;
 }
@@ -119,6 +119,12 @@ function badNodeEnv(nodeEnv: string): ConfigFault {
 
 function fileFault(path: string, message: string): ConfigFault {
   return { name: path, source: 'file', value: null, message };
+}
+
+/** The parser's own words may quote what stands there, and with it a key or a password. */
+function placeOf(message: string): string {
+  const position = /at position \d+/.exec(message)?.[0];
+  return position === undefined ? '' : ` ${position}`;
 }
 
 function messageOf(error: unknown): string {

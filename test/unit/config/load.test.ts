@@ -196,7 +196,9 @@ describe('loadSettings', () => {
   it('refuses files that are not one flat object of known keys', () => {
     const cases: readonly (readonly [unknown, RegExp])[] = [
       ['{', /is not JSON/],
-      ['', /is not JSON/],
+      // What stands there may be a key, which the parser's own words would quote.
+      ['{"apiKey":s3cret-key}', /is not JSON(?!.*s3cret)/s],
+      ['{"port": 1 "apiKey": "x"}', /is not JSON at position \d+$/],
       [[], /one JSON object/],
       ['null', /one JSON object/],
       [{ port: { a: { b: 1 } } }, /PROXY_PORT|port = /],
