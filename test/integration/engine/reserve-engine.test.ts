@@ -115,6 +115,23 @@ describe('the reservation of an engine', () => {
     await fixture.redis.del(keys.reservations);
     expect(await fixture.store.renew(renewal)).to.equal('restored');
     expect(await take('l3')).to.contain('"full":1');
+    const made = JSON.parse((await fixture.redis.hget(keys.reservations, 'l2')) ?? '') as object;
+    const { expiresAt, ...rest } = made as { expiresAt: number };
+    const { stream, worker, term } = renewal;
+    expect(rest).to.deep.equal({ engine: 'a', stream, worker, term });
+    const [seconds, micros] = await fixture.redis.time();
+    const now = Number(seconds) * 1_000 + Number(micros) / 1_000;
+    expect(expiresAt - now).to.be.within(59_000, 60_000);
+  });
+
+  it('says how many engines were free besides the one that was taken', async () => {
+    await fixture.store.sync('test', [record('a', { max: 1 }), record('b'), record('c')]);
+    const free: unknown[] = [];
+    for (const n of [1, 2, 3, 4]) {
+      const taken = await fixture.store.reserve(request(`l${String(n)}`, { stream: streamOf(n) }));
+      free.push(taken.ok && taken.alternatives);
+    }
+    expect(free).to.deep.equal([2, 1, 1, 1]);
   });
 
   it('frees what an older term of the stream held, and nothing of a newer one', async () => {

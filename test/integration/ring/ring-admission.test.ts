@@ -105,6 +105,11 @@ describe('the admission of rings by the memory of Redis', () => {
     });
   });
 
+  it('gives the last byte of the bound that is configured, and no more though Redis has room', async () => {
+    expect(await ask(1, { total: 8 * MB })).to.deep.equal({ reserved: true, free: 8 * MB });
+    expect(await ask(2, { total: 8 * MB, wanted: 1 })).to.deep.equal({ reserved: false, free: 0 });
+  });
+
   it('goes by the settings alone where rings are spread over a Cluster', async () => {
     expect(await ask(1, { wanted: 1e12, spread: true })).to.include({ reserved: true });
     expect(await ask(2, { total: MB, spread: true })).to.include({ reserved: false });
