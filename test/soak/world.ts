@@ -14,6 +14,8 @@ const STREAMS = 6;
 const WORKERS = 3;
 const ENGINES = 2;
 const REST_TIMEOUT_MS = 30_000;
+/** One that has just been forked is killed at the end of the run, in order. */
+const UNPLANNED = /^killing a worker that (?!is not needed any more)|^a worker failed$/;
 /** ms between a kill and the start of a session that a request on the way makes. */
 const ON_THE_WAY_MS = 500;
 
@@ -92,11 +94,11 @@ export class World {
     return this.proxy.tree.lines.map((line) => `${JSON.stringify(line)}\n`).join('');
   }
 
-  /** Why the primary ended workers of its own accord: none of that is in the plan. */
+  /** Why workers ended that nobody killed: none of that is in the plan. */
   unplannedEnds(): string[] {
     return this.proxy.tree.lines
       .map(({ message }) => String(message))
-      .filter((message) => message.startsWith('killing a worker') || message === 'a worker failed');
+      .filter((message) => UNPLANNED.test(message));
   }
 
   /** Everybody leaves; resolves when nothing of any stream is left anywhere. */
