@@ -10,6 +10,8 @@ import type { StreamRegistry } from './stream/stream-registry.js';
 export interface DrainStep {
   readonly name: string;
   readonly run: () => Promise<void>;
+  /** How long it may take; a second unless said. */
+  readonly ms?: number;
 }
 
 export interface DrainDeps {
@@ -45,7 +47,7 @@ export class Drain {
     await this.#step('streams', streams, deadlineMs * STREAMS_SHARE);
     if (handover) ledger.returnUnread();
     server.close();
-    for (const { name, run } of this.#deps.steps) await this.#step(name, run(), STEP_MS);
+    for (const { name, run, ms = STEP_MS } of this.#deps.steps) await this.#step(name, run(), ms);
     ledger.close();
     await link.deliver({ type: 'drained' });
     logger.info('worker drained');

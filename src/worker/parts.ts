@@ -18,6 +18,7 @@ import { FailureShare } from './access/failure-share.js';
 import type { DrainStep } from './drain.js';
 import { EngineKeeper } from './engine/engine-keeper.js';
 import { configSource, EnginePool } from './engine/engine-pool.js';
+import { BackgroundWork } from './lifecycle/background-work.js';
 import { ClockKeeper } from './lifecycle/clock-keeper.js';
 import type { PrimaryLink } from './lifecycle/primary-link.js';
 import { makeStreamCounters, type StreamCounters } from './stream-counters.js';
@@ -52,6 +53,9 @@ export interface WorkerParts {
   /** What is ended after clients and streams, in this order. */
   readonly endSteps: readonly DrainStep[];
 }
+
+/** ms; an engine that has begun to look for a content answers the start within seconds. */
+const LATE_ANSWERS_MS = 2_000;
 
 interface Stores {
   readonly keys: Keys;
@@ -95,7 +99,8 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
     onAskedToLeave: (client) => registry.close(client, 'kicked'),
     vitals: () => ({ ...inputs.link.vitals }),
   });
-  const registry = makeRegistry(inputs, { ...stores, pool, leases, counters });
+  const lateAnswers = new BackgroundWork();
+  const registry = makeRegistry(inputs, { ...stores, pool, leases, counters, lateAnswers });
   const clockKeeper = new ClockKeeper({ clock, logger, ask: () => readRedisTime(redis.control) });
   const sweeper = new OrphanSweeper({
     ...{ owners, clients, clock, logger, cleanupMs: settings.cleanupMs },
@@ -114,6 +119,7 @@ export async function makeParts(given: PartsInputs): Promise<WorkerParts> {
       sweeper.start();
     },
     endSteps: [
+      { name: 'late answers of engines', run: () => lateAnswers.over(), ms: LATE_ANSWERS_MS },
       { name: 'clock', run: () => clockKeeper.stop() },
       { name: 'sweeper', run: () => sweeper.stop() },
       { name: 'leases', run: () => leases.stop() },
@@ -182,11 +188,15 @@ function makeRegistry(
     readonly pool: EnginePool;
     readonly leases: LeaseKeeper;
     readonly counters: StreamCounters;
+    readonly lateAnswers: BackgroundWork;
   },
 ): StreamRegistry {
   const { settings, worker } = start;
-  const { keys, bus, owners, ring, clients, pool, leases, counters: metrics } = parts;
-  const ownerDeps = { worker, settings, owners, ring, pool, metrics, clock };
+  const { keys, bus, owners, ring, clients, pool, leases, counters: metrics, lateAnswers } = parts;
+  const ownerDeps = {
+    ...{ worker, settings, owners, ring, pool, metrics, clock },
+    onLateAnswer: (work: Promise<void>) => lateAnswers.add(work),
+  };
   return new StreamRegistry({
     ...{ settings, owners, clock },
     deps: {

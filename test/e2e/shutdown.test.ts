@@ -72,6 +72,23 @@ describe('SIGTERM while ten players watch', () => {
   });
 });
 
+describe('SIGTERM while a stream starts', () => {
+  it('stops the session that the engine begins meanwhile', async () => {
+    const stage = await setStage({ engines: [{ startDelayMs: 700 }] });
+    const { witness } = stage.engine;
+    const player = stage.play(CHANNEL);
+    await until('the engine is asked', () => witness.startRequests[CHANNEL] === 1);
+    stage.proxy.tree.signal('SIGTERM');
+    const { code } = await stage.proxy.tree.exited;
+    expect(code, 'exit code').to.equal(0);
+    await player.untilClosed();
+    expect(witness.sessions.map(({ stoppedAt }) => stoppedAt)).to.not.include(null);
+    expect(witness.sessions).to.have.length(1);
+    expect(await stage.proxy.keys()).to.deep.equal([]);
+    await stage.end();
+  });
+});
+
 describe('Ctrl-C in a terminal', () => {
   it('reaches every process of the group, and all end in order', async () => {
     const engine = await startEngine({});

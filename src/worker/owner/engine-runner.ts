@@ -56,6 +56,8 @@ export interface RunnerEvents {
   onStat(stat: EngineStat): void;
   /** A session was stopped, or its engine did not know it any more. */
   onStopped(): void;
+  /** The answer to a start that nobody wants any more: its session is stopped when it comes. */
+  onLateAnswer(work: Promise<void>): void;
   openIntake(): MediaIntake;
 }
 
@@ -195,6 +197,7 @@ export class EngineRunner {
         connectTimeoutMs: settings.connectionTimeoutMs,
         answerTimeoutMs: answerTimeout(slot.alternatives, settings),
         log: logger,
+        onBackground: (work) => events.onLateAnswer(work),
       });
     } catch (thrown) {
       this.#failed(slot, 'start', toEnd(thrown, signal), 0);

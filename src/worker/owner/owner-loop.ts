@@ -96,6 +96,7 @@ export class OwnerLoop {
         onFault: (end, engine) => this.#onFault(end, engine),
         onStat: (stat) => this.#onStat(stat),
         onStopped: options.onStopped,
+        onLateAnswer: options.onLateAnswer,
         openIntake: () => this.#openIntake(),
       },
     });

@@ -38,4 +38,6 @@ export interface OwnerOptions {
   readonly onAppend: (bytes: number) => void;
   readonly onStarted: () => void;
   readonly onStopped: () => void;
+  /** See `RunnerEvents`. */
+  readonly onLateAnswer: (work: Promise<void>) => void;
 }

@@ -26,6 +26,7 @@ export interface OwnerFactoryDeps {
   readonly pool: EnginePool;
   readonly metrics: StreamMetrics;
   readonly clock: Clock;
+  readonly onLateAnswer: (work: Promise<void>) => void;
 }
 
 /**
@@ -81,6 +82,7 @@ export async function makeOwner(
     onAppend: (bytes) => metrics.appended(bytes),
     onStarted: () => metrics.engineStarted(),
     onStopped: () => metrics.engineStopped(),
+    onLateAnswer: deps.onLateAnswer,
   });
 }
 
