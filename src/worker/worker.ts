@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
+import { AppError } from '../shared/errors.js';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import { SnapshotStore } from '../shared/redis/snapshot-store.js';
 import { Drain } from './drain.js';
@@ -101,6 +102,8 @@ function takeConnections(
       ledger.playing(socket, session);
     }
     registry.adopt(session, socket, torn).catch((error: unknown) => {
+      // This worker ends: the primary still has the connection, and gives it to a sibling then.
+      if (error instanceof AppError && error.code === 'SHUTTING_DOWN') return;
       logger.warn('a client could not be adopted', { client: session.client, error });
       socket?.end();
     });
