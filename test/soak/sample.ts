@@ -39,7 +39,14 @@ export async function sampleAtRest(
   for (const pid of snapshot === null ? [] : pids) {
     writeFileSync(join(folder, `${String(pid)}.snapshot`), snapshot?.(pid) ?? '');
   }
-  const samples = await Promise.all(pids.map((pid) => sampleProcess(pid, folder)));
+  const primary = proxy.tree.pid;
+  const workers = pids.filter((pid) => pid !== primary);
+  // A worker that writes a snapshot stands still for longer than the primary would let it.
+  if (snapshot !== null) process.kill(primary, 'SIGSTOP');
+  const ofWorkers = await Promise.all(workers.map((pid) => sampleProcess(pid, folder))).finally(
+    () => process.kill(primary, 'SIGCONT'),
+  );
+  const samples = [await sampleProcess(primary, folder), ...ofWorkers];
   const [{ usedBytes }, keys, clients] = await Promise.all([
     readRedis(proxy),
     proxy.look.dbsize(),
@@ -47,7 +54,7 @@ export async function sampleAtRest(
   ]);
   return {
     at: options.at,
-    processes: new Map(pids.map((pid, i) => [pid, samples[i] as ProcessSample])),
+    processes: new Map([primary, ...workers].map((pid, i) => [pid, samples[i] as ProcessSample])),
     redis: {
       used: usedBytes,
       keys,
