@@ -22,7 +22,7 @@ import { watchProcess } from './watch-process.js';
 import { workerProgram } from './worker-path.js';
 
 /** ms; nobody looks at the memory of a Redis that comes later, and the proxy runs all the same. */
-const REDIS_PATIENCE_MS = 10_000;
+const ADVICE_PATIENCE_MS = 10_000;
 
 /**
  * What survives a storm of connects makes V8 widen the young generation to 32 MB, and with so little to do here nothing
@@ -48,7 +48,7 @@ function main(): void {
       const { redis } = used;
       const control = openControl(redis, log);
       const readInfo = async (): Promise<string> => {
-        await untilReady(control, REDIS_PATIENCE_MS);
+        await untilReady(control, ADVICE_PATIENCE_MS);
         return control.info('memory');
       };
       void adviseOnMemory(readInfo, used, log);

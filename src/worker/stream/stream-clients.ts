@@ -223,22 +223,7 @@ export class StreamClients {
   async #register(identity: ClientIdentity, signal: AbortSignal, plays: boolean): Promise<void> {
     const { leases, clock, settings } = this.#options;
     const deadline = clock.monotonic() + settings.ownerLockTtlMs + settings.connectionTimeoutMs;
-    const join = (): Promise<{ joined: boolean }> => leases.join(identity);
-    for (;;) {
-      try {
-        const waits = !plays && !this.#playsWithoutRedis();
-        if ((await (waits ? patiently(clock, join, signal) : join())).joined) return;
-      } catch (thrown) {
-        const failure = classifyRedisFailure(thrown);
-        const unanswered = failure !== RedisFailure.Defect && !signal.aborted;
-        if (!plays && !(unanswered && this.#playsWithoutRedis())) {
-          // Redis may have done it all the same.
-          if (failure === RedisFailure.Away || signal.aborted) leases.leave(identity);
-          throw toRedisError(thrown);
-        }
-        leases.hold(identity);
-        return;
-      }
+    while (!(await this.#join(identity, signal, plays))) {
       try {
         if (clock.monotonic() > deadline) throw new AppError('STREAM_STOPPING');
         await sleep(clock, STOPPING_POLL_MS, signal);
@@ -247,6 +232,26 @@ export class StreamClients {
         leases.leave(identity);
         throw thrown;
       }
+    }
+  }
+
+  /** False while the stream is being stopped. What plays goes on without Redis, also for one client more. */
+  async #join(identity: ClientIdentity, signal: AbortSignal, plays: boolean): Promise<boolean> {
+    const { leases, clock } = this.#options;
+    const join = (): Promise<{ joined: boolean }> => leases.join(identity);
+    try {
+      const waits = !plays && !this.#playsWithoutRedis();
+      return (await (waits ? patiently(clock, join, signal) : join())).joined;
+    } catch (thrown) {
+      const failure = classifyRedisFailure(thrown);
+      const unanswered = failure !== RedisFailure.Defect && !signal.aborted;
+      if (plays || (unanswered && this.#playsWithoutRedis())) {
+        leases.hold(identity);
+        return true;
+      }
+      // Redis may have done it all the same.
+      if (failure === RedisFailure.Away || signal.aborted) leases.leave(identity);
+      throw toRedisError(thrown);
     }
   }
 

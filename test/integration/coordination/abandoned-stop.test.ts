@@ -2,14 +2,9 @@ import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
 import type { Ownership } from '../../../src/shared/redis/owner-store.js';
 import { RedisReaper } from '../../../src/shared/redis/reaper.js';
-import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
-import {
-  clientNamed,
-  join,
-  makeStores,
-  win,
-  type WorkerStores,
-} from '../../helpers/scripted-redis.js';
+import type { RedisFixture } from '../../helpers/redis-fixture.js';
+import { clientNamed, join, win, type WorkerStores } from '../../helpers/scripted-redis.js';
+import { useTwoWorkers } from '../../helpers/two-workers.js';
 
 const STREAM = 'd'.repeat(40) as StreamId;
 const YIELDED = { type: 'owner_changed', owner: '', term: 1, reason: 'test' } as const;
@@ -18,13 +13,7 @@ describe('a stop that nobody ends', () => {
   let fixture: RedisFixture;
   let a: WorkerStores;
   let b: WorkerStores;
-  before(async () => {
-    fixture = await openRedisFixture();
-    a = makeStores(fixture.redis, fixture.keys, 'a');
-    b = makeStores(fixture.redis, fixture.keys, 'b');
-  });
-  after(() => fixture.close());
-  beforeEach(() => fixture.redis.flushall());
+  useTwoWorkers((two) => ({ fixture, a, b } = two));
 
   const begin = async (stores: WorkerStores, own: Ownership): Promise<void> => {
     const options = { now: 10_000, graceMs: 0, forced: true, idleSince: null };

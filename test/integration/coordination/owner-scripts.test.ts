@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
+import type { RedisFixture } from '../../helpers/redis-fixture.js';
 import {
   append,
   clientNamed,
@@ -9,6 +9,7 @@ import {
   win,
   type WorkerStores,
 } from '../../helpers/scripted-redis.js';
+import { useTwoWorkers } from '../../helpers/two-workers.js';
 
 const STREAM = 'c'.repeat(40) as StreamId;
 const CLIENT = clientNamed(1);
@@ -19,13 +20,7 @@ describe('the scripts of ownership', () => {
   let fixture: RedisFixture;
   let a: WorkerStores;
   let b: WorkerStores;
-  before(async () => {
-    fixture = await openRedisFixture();
-    a = makeStores(fixture.redis, fixture.keys, 'a');
-    b = makeStores(fixture.redis, fixture.keys, 'b');
-  });
-  after(() => fixture.close());
-  beforeEach(() => fixture.redis.flushall());
+  useTwoWorkers((two) => ({ fixture, a, b } = two));
 
   const names = (): ReturnType<RedisFixture['keys']['stream']> => fixture.keys.stream(STREAM);
   const left = (): Promise<string[]> => fixture.redis.keys(`ace_proxy:stream:${STREAM}*`);

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
-import { makeStores, win, type WorkerStores } from '../../helpers/scripted-redis.js';
+import type { RedisFixture } from '../../helpers/redis-fixture.js';
+import { win, type WorkerStores } from '../../helpers/scripted-redis.js';
+import { useTwoWorkers } from '../../helpers/two-workers.js';
 import { until } from '../../helpers/until.js';
 
 const STREAM = 'f'.repeat(40) as StreamId;
@@ -12,13 +13,7 @@ describe('what the scripts of ownership leave and tell', () => {
   let fixture: RedisFixture;
   let a: WorkerStores;
   let b: WorkerStores;
-  before(async () => {
-    fixture = await openRedisFixture();
-    a = makeStores(fixture.redis, fixture.keys, 'a');
-    b = makeStores(fixture.redis, fixture.keys, 'b');
-  });
-  after(() => fixture.close());
-  beforeEach(() => fixture.redis.flushall());
+  useTwoWorkers((two) => ({ fixture, a, b } = two));
 
   const names = (): ReturnType<RedisFixture['keys']['stream']> => fixture.keys.stream(STREAM);
 

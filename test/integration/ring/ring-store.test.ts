@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import type { Command } from 'ioredis';
 import type { StreamId } from '../../../src/shared/ids.js';
 import { classifyRedisFailure } from '../../../src/shared/redis/failures.js';
-import { openRedisFixture, type RedisFixture } from '../../helpers/redis-fixture.js';
+import type { RedisFixture } from '../../helpers/redis-fixture.js';
 import { append, makeStores, win, type WorkerStores } from '../../helpers/scripted-redis.js';
+import { useTwoWorkers } from '../../helpers/two-workers.js';
 
 const STREAM = 'e'.repeat(40) as StreamId;
 
@@ -12,13 +13,7 @@ describe('the ring in Redis', () => {
   let fixture: RedisFixture;
   let a: WorkerStores;
   let b: WorkerStores;
-  before(async () => {
-    fixture = await openRedisFixture();
-    a = makeStores(fixture.redis, fixture.keys, 'a');
-    b = makeStores(fixture.redis, fixture.keys, 'b');
-  });
-  after(() => fixture.close());
-  beforeEach(() => fixture.redis.flushall());
+  useTwoWorkers((two) => ({ fixture, a, b } = two));
   const names = (): ReturnType<RedisFixture['keys']['stream']> => fixture.keys.stream(STREAM);
   const staged = (): Promise<string[]> => fixture.redis.keys('*:buffer:staged:*');
   const text = async (index: number): Promise<string | undefined> =>
