@@ -251,18 +251,24 @@ describe('the engine pools of two hosts', () => {
 
 describe('the engine pool with a Redis whose answers get lost', () => {
   class LossyStore extends RedisEngineStore {
+    lostReleases = 0;
     override async reserve(request: ReserveRequest): Promise<never> {
       await super.reserve(request);
       throw new Error('Command timed out');
     }
+    override async release(lease: string): Promise<boolean> {
+      if (this.lostReleases-- > 0) throw new Error('Connection is closed.');
+      return super.release(lease);
+    }
   }
+  it('holds no slot that nobody knows of', () => expectNoSlot(0));
+  it('holds none either when the connection is gone by then', () => expectNoSlot(1));
 
-  it('holds no slot that nobody knows of', async () => {
+  async function expectNoSlot(lostReleases: number): Promise<void> {
     const fixture = await openStore();
+    const store = Object.assign(new LossyStore(fixture.redis, keys), { lostReleases });
     const pool = new EnginePool({
-      store: new LossyStore(fixture.redis, keys),
-      log: silentLogger,
-      worker: 'h:1:aa' as WorkerId,
+      ...{ store, log: silentLogger, worker: 'h:1:aa' as WorkerId },
       source: 'config:h:8000',
       configured: [address('a')],
       maxStreamsPerEngine: 4,
@@ -278,7 +284,7 @@ describe('the engine pool with a Redis whose answers get lost', () => {
       await pool.stop();
       await fixture.close();
     }
-  });
+  }
 });
 
 describe('the engine pool without Redis', () => {
