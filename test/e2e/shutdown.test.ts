@@ -59,6 +59,8 @@ describe('SIGTERM while ten players watch', () => {
     const stage = await setStage({ engines: [{}, { cmdMode: 'hang' }] });
     await tenPlayers(stage);
     stage.proxy.tree.signal('SIGTERM');
+    // A signal takes its time to arrive; until then a player is served.
+    await stage.proxy.tree.line('shutting down');
     const late = new Player(stage.proxy.media('8'.repeat(40)));
     await late.untilClosed();
     expect(late.status === null || late.status === 503, String(late.status)).to.equal(true);
