@@ -102,8 +102,11 @@ function takeConnections(
       ledger.playing(socket, session);
     }
     registry.adopt(session, socket, torn).catch((error: unknown) => {
-      // This worker ends: the primary still has the connection, and gives it to a sibling then.
-      if (error instanceof AppError && error.code === 'SHUTTING_DOWN') return;
+      if (error instanceof AppError && error.code === 'SHUTTING_DOWN') {
+        // This worker ends. Of a torn one the primary knows more: it goes to a sibling with the exit.
+        if (socket !== null && !torn) ledger.handover(socket, session);
+        return;
+      }
       logger.warn('a client could not be adopted', { client: session.client, error });
       socket?.end();
     });

@@ -61,8 +61,9 @@ export class StreamRegistry {
     return session;
   }
 
-  /** Serves a client that another worker served; rejects when it cannot be registered. */
+  /** Serves a client that another worker served; rejects when it cannot be registered, or the worker ends. */
   async adopt(playing: PlayingSession, socket: Socket | null, torn: boolean): Promise<void> {
+    if (this.#draining) throw new AppError('SHUTTING_DOWN');
     await this.#sessionOf(playing.stream, playing.keyType).clients.adopt(playing, socket, torn);
   }
 
