@@ -86,8 +86,8 @@ export class RedisEngineStore implements EngineStore {
       .filter((reservation) => reservation !== null)
       .filter(({ expiresAt }) => expiresAt > now);
     const assignedAt = readScores(assigned);
-    return Object.values(registry)
-      .map((text) => parse(text) as EngineRecord | null)
+    return Object.entries(registry)
+      .map(([id, text]) => readRecord(id, text))
       .filter((record) => record !== null)
       .map((record) => ({
         record,
@@ -101,10 +101,10 @@ export class RedisEngineStore implements EngineStore {
   async sync(source: string, records: readonly EngineRecord[]): Promise<SyncResult> {
     const { registry, health, assigned, removed, sources, events } = this.#keys;
     const lines = records.map((record) => JSON.stringify(record));
-    const [, away, taken] = (await this.#scripts.sync(
+    const [away, taken] = (await this.#scripts.sync(
       [registry, health, assigned, removed, sources],
       [source, events, SILENT_MS, ...lines],
-    )) as [number, string[], string[]];
+    )) as [string[], string[]];
     return { away, taken };
   }
 
@@ -181,6 +181,12 @@ function parse(text: string | undefined): unknown {
   } catch {
     return null;
   }
+}
+
+/** As `reserveEngine-4.lua` sees it: what stands under another name is no engine. */
+function readRecord(id: string, text: string): EngineRecord | null {
+  const record = parse(text) as Partial<EngineRecord> | null;
+  return record?.id === id ? (record as EngineRecord) : null;
 }
 
 function readScores(flat: readonly string[]): ReadonlyMap<string, number> {

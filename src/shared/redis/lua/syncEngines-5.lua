@@ -10,7 +10,7 @@ KEYS[2] health (hash)     KEYS[4] removed (set)
 ARGV[1] source   ARGV[2] channel that is told of a change   ARGV[3] how long a configuration may be
 silent, ms   ARGV[4..] engine records (JSON)
 
-Returns {number of changes, {ids that stay away}, {ids that another source has with another address}}.
+Returns {{ids that stay away}, {ids that another source has with another address}}.
 ]]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -19,7 +19,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[3]))
 
 -- Operators write here too: a record that cannot be read is nobody's, and may be replaced.
 local function decode(text)
-  local ok, value = pcall(cjson.decode, text or '')
+  local ok, value = pcall(cjson.decode, text)
   return ok and type(value) == 'table' and value or nil
 end
 
@@ -39,7 +39,7 @@ local function same(a, b)
   return true
 end
 
-local changes = 0
+local changed = false
 local away = {}
 local taken = {}
 local listed = {}
@@ -53,14 +53,14 @@ for i = 4, #ARGV do
     away[#away + 1] = record.id
   elseif not known or is_mine(known.source) then
     if known then
-      record.draining = known.draining
+      record.draining = known.draining == true
     end
     if moved then
       redis.call('HDEL', KEYS[2], record.id)
     end
     if not known or not same(known, record) then
       redis.call('HSET', KEYS[1], record.id, cjson.encode(record))
-      changes = changes + 1
+      changed = true
     end
   elseif moved then
     taken[#taken + 1] = record.id
@@ -73,10 +73,10 @@ for i = 1, #registry, 2 do
     redis.call('HDEL', KEYS[1], registry[i])
     redis.call('HDEL', KEYS[2], registry[i])
     redis.call('ZREM', KEYS[3], registry[i])
-    changes = changes + 1
+    changed = true
   end
 end
-if changes > 0 then
+if changed then
   redis.call('PUBLISH', ARGV[2], cjson.encode({ type = 'engines_changed', source = ARGV[1] }))
 end
-return { changes, away, taken }
+return { away, taken }
