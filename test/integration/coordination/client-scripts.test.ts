@@ -178,7 +178,11 @@ describe('the scripts of leases', () => {
       false,
     ]);
     expect(await admit(1, 30)).to.equal(true);
-    expect(await fixture.redis.pttl(fixture.keys.admittedClients)).to.be.greaterThan(60_000);
+    const { admittedClients } = fixture.keys;
+    expect(await fixture.redis.pttl(admittedClients)).to.be.within(90_000, 120_000);
+    expect(await fixture.redis.zrange(admittedClients, '0', '-1', 'WITHSCORES')).to.deep.equal([
+      ...[clientNamed(2), '60010', clientNamed(1), '60030'],
+    ]);
     // The second one's 60 s are over, the first one was prolonged.
     expect(await admit(3, 60_010)).to.equal(true);
     expect(await admit(2, 60_020)).to.equal(false);

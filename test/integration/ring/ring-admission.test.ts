@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
+import { RING_SHARE } from '../../../src/shared/ring-memory.js';
 import { makeKeys } from '../../../src/shared/redis/keys.js';
 import { OwnerStore, type RingRequest } from '../../../src/shared/redis/owner-store.js';
 import { startRedis, type TestRedis } from '../../helpers/redis-server.js';
@@ -62,6 +63,22 @@ describe('the admission of rings by the memory of Redis', () => {
     expect(await redis.hexists(keys.admittedBytes, id(0))).to.equal(0);
   });
 
+  it('drops an entry that is not ours, as if nobody had it', async () => {
+    const strange = ['', 'text', '1,2', `9e12,${String(8 * MB)},0`, ',,'];
+    for (const [n, entry] of strange.entries()) {
+      await redis.hset(keys.admittedBytes, id(100 + n), entry);
+    }
+    expect(await admitted(20)).to.equal(4);
+    expect(await redis.hlen(keys.admittedBytes)).to.equal(4);
+  });
+
+  it('leaves no list behind when nobody says any more what it needs', async () => {
+    await ask(1);
+    await redis.pexpire(keys.admittedBytes, 1_000);
+    await ask(2);
+    expect(await redis.pttl(keys.admittedBytes)).to.be.within(25_000, 30_000);
+  });
+
   it('says until when, by the clock of Redis, and how much', async () => {
     const [seconds] = await redis.time();
     await ask(1, { held: MB });
@@ -80,6 +97,17 @@ describe('the admission of rings by the memory of Redis', () => {
     for (const n of [0, 1]) await ask(n, { held: 7.5 * MB });
     const more = [await ask(2), await ask(3), await ask(4)];
     expect(more.map(({ reserved }) => reserved)).to.deep.equal([true, true, false]);
+  });
+
+  it('never gives more than its part, although rings say that they hold more than there is', async () => {
+    await ask(0, { wanted: 8 * MB, held: 100 * MB });
+    const { free } = await ask(1);
+    expect(free).to.equal(Math.floor(40 * 1_024 ** 2 * RING_SHARE) - 8 * MB);
+  });
+
+  it('has nothing to give where others have taken all', async () => {
+    await redis.setrange('somebody:else', 38 * MB, 'x');
+    expect(await ask(1, { wanted: 1 })).to.deep.equal({ reserved: false, free: 0 });
   });
 
   it('makes room when a stream turns out to be slow', async () => {
@@ -108,6 +136,13 @@ describe('the admission of rings by the memory of Redis', () => {
   it('gives the last byte of the bound that is configured, and no more though Redis has room', async () => {
     expect(await ask(1, { total: 8 * MB })).to.deep.equal({ reserved: true, free: 8 * MB });
     expect(await ask(2, { total: 8 * MB, wanted: 1 })).to.deep.equal({ reserved: false, free: 0 });
+    expect(await ask(3, { total: 1 })).to.include({ reserved: false });
+  });
+
+  it('gives no more than Redis has though the settings allow it', async () => {
+    const { reserved, free } = await ask(1, { wanted: 60 * MB, total: 100 * MB });
+    expect(reserved).to.equal(false);
+    expect(free).to.be.within(20 * MB, 40 * MB);
   });
 
   it('goes by the settings alone where rings are spread over a Cluster', async () => {

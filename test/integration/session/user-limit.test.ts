@@ -25,12 +25,12 @@ describe('The places of a user in Redis', () => {
     );
   });
   after(() => fixture.close());
+  beforeEach(() => fixture.redis.flushall());
 
+  const idOf = (n: number): ClientId => n.toString(16).padStart(24, '0') as ClientId;
+  const places = (): string => fixture.keys.userPlaces('anna');
   const take = (n: number, limit: number, lifeMs = 60_000): Promise<boolean> =>
-    stores[n % 2]!.takePlace('anna', n.toString(16).padStart(24, '0') as ClientId, {
-      limit,
-      lifeMs,
-    });
+    stores[n % 2]!.takePlace('anna', idOf(n), { limit, lifeMs });
 
   it('are never more than the limit, whoever asks at once', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => take(n, 3)));
@@ -39,7 +39,33 @@ describe('The places of a user in Redis', () => {
       answers.map((taken, n) => (taken ? take(n, 3) : Promise.resolve(false))),
     );
     expect(again).to.deep.equal(answers);
-    await fixture.redis.flushall();
+  });
+
+  it('count by the clock of Redis, to the millisecond, for as long as they were asked for', async () => {
+    const now = async (): Promise<number> => {
+      const [seconds, micros] = await fixture.redis.time();
+      return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    };
+    for (const lifeMs of [30_000, 60_000]) {
+      const earliest = (await now()) + lifeMs;
+      expect(await take(1, 1, lifeMs)).to.equal(true);
+      const expiry = Number(await fixture.redis.zscore(places(), idOf(1)));
+      expect(expiry).to.be.within(earliest, (await now()) + lifeMs);
+      expect(expiry % 1).to.equal(0);
+      expect(await fixture.redis.pttl(places())).to.be.within(lifeMs - 5_000, lifeMs);
+    }
+  });
+
+  it('do not count when they have run out, and are asked for anew then', async () => {
+    const over = Date.now() - 1_000;
+    await fixture.redis.zadd(places(), over, idOf(1), over, idOf(2));
+    expect(await take(3, 1)).to.equal(true);
+    expect(await fixture.redis.zrange(places(), '0', '-1')).to.deep.equal([idOf(3)]);
+    await fixture.redis.zadd(places(), over, idOf(1));
+    expect(await take(1, 1)).to.equal(false);
+    expect(await fixture.redis.zrange(places(), '0', '-1')).to.deep.equal([idOf(3)]);
+    expect(await take(1, 2)).to.equal(true);
+    expect(await take(3, 1), 'also when the limit has become smaller').to.equal(true);
   });
 
   it('run out, and leave no key behind', async () => {
