@@ -15,7 +15,7 @@ interface Kind {
 
 /**
  * Keeps a fault that repeats itself from drowning the others. Warnings and errors of the same message,
- * stream and code are one kind; what is only information happens once each and is never withheld.
+ * stream, code and address are one kind; what is only information happens once each and is never withheld.
  */
 export class RepeatLimiter {
   readonly #kinds = new Map<string, Kind>();
@@ -58,7 +58,7 @@ function summary({ withheld, last }: Kind): LogRecord[] {
 }
 
 function kindOf({ level, message, fields }: LogRecord): string {
-  const { stream, error } = fields;
+  const { stream, error, ip } = fields;
   const code = fields['code'] ?? fields['reason'] ?? (error as { code?: unknown } | null)?.code;
-  return [level, message, stream, code].map(String).join('\n');
+  return [level, message, stream, code, ip].map(String).join('\n');
 }

@@ -43,6 +43,13 @@ describe('the limiter of repeated lines', () => {
     }
   });
 
+  it('keeps the addresses of refused tries apart: one that guesses does not hide another', () => {
+    const limiter = new RepeatLimiter();
+    const refused = (at: number, ip: string): LogRecord => line(at, { code: 'FORBIDDEN', ip });
+    for (let at = 0; at < 50; at += 1) limiter.pass(refused(at, '192.0.2.1'));
+    expect(limiter.pass(refused(50, '192.0.2.2'))).to.have.length(1);
+  });
+
   it('loses no line without counting it, in whatever order they come', () => {
     const steps = fc.array(fc.record({ after: fc.nat(20_000), stream: fc.nat(3) }), {
       maxLength: 200,
