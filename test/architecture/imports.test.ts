@@ -27,7 +27,7 @@ const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
   // Served to browsers as they are: `panel-assets.ts` reads their files, nobody imports them.
   'mpegts.js': [],
   uplot: [],
-  'node:cluster': [/^primary\//, /^worker\/main\.ts$/, /^worker\/lifecycle\//],
+  'node:cluster': [/^primary\//],
 };
 
 /** Files beside the folders put the parts together: they import all of them, and none imports them. */
