@@ -5,11 +5,12 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { ProcessTree } from '../helpers/process-tree.js';
+import { ProcessTree, type Exit } from '../helpers/process-tree.js';
 import { makeCertificates } from '../helpers/redis-tls.js';
 import { freePort, startRedis, type TestRedis } from '../helpers/redis-server.js';
 import { runScript } from '../helpers/run-script.js';
 import { setStage, type Stage } from '../helpers/stage.js';
+import { until } from '../helpers/until.js';
 import { expectWhole } from '../helpers/watching.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/primary/main.js', import.meta.url));
@@ -92,19 +93,32 @@ describe('Redis in its variants', () => {
     }
   });
 
+  /** What the proxy says before it ends with 78, as one text. */
+  const refusal = async (url: string): Promise<string> => {
+    const { PATH, HOME } = process.env;
+    const env = { PATH, HOME, PROXY_PORT: '0', REDIS_URL: url };
+    const tree = new ProcessTree({ argv: [PROGRAM], env });
+    try {
+      let end: Exit | null = null;
+      void tree.exited.then((exit) => (end = exit));
+      await until('it ends or serves', () => end ?? tree.find('listening on')[0]);
+      expect(end).to.deep.equal({ code: 78, signal: null });
+      return JSON.stringify(tree.lines);
+    } finally {
+      await tree.end();
+    }
+  };
+
   it('that refuses the proxy ends it with 78 and the name of the setting', async () => {
     server = await startRedis({ args: ['--requirepass', 'secret'] });
-    const { PATH, HOME } = process.env;
-    const env = {
-      PATH,
-      HOME,
-      PROXY_PORT: '0',
-      REDIS_URL: `redis://:wrong@127.0.0.1:${server.port}`,
-    };
-    const tree = new ProcessTree({ argv: [PROGRAM], env });
-    expect((await tree.exited).code).to.equal(78);
-    const said = JSON.stringify(tree.lines);
+    const said = await refusal(`redis://:wrong@127.0.0.1:${server.port}`);
     expect(said).to.include('Redis does not know this user and password');
     expect(said).to.not.include('wrong@');
+  });
+
+  it('that has no such database ends it with 78, instead of another database being used', async () => {
+    server = await startRedis({ args: ['--databases', '2'] });
+    const said = await refusal(`redis://127.0.0.1:${server.port}/2`);
+    expect(said).to.include('Redis has no such database: see REDIS_DB');
   });
 });

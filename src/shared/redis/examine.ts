@@ -63,6 +63,9 @@ async function look(redis: RedisClient, settings: RedisSettings, logger: Logger)
   const { streams } = makeKeys({ hashTags: settings.hashTags });
   await redis.eval("redis.call('TIME') return redis.call('EXISTS', KEYS[1])", 1, streams);
   for (const server of masters(redis)) {
+    // ioredis only tells of a database that is not there, and goes on with number 0.
+    const { db = 0 } = server.options;
+    if (db !== 0) await server.select(db);
     const info = await server.info().catch(() => '');
     const field = (name: string): string | undefined =>
       new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
