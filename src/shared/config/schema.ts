@@ -28,7 +28,7 @@ export const VARIABLES = {
     format: host(),
     default: '0.0.0.0',
     unit: '',
-    doc: 'Address on which the primary listens.',
+    doc: 'Address on which the primary listens; `::` takes IPv6 and IPv4.',
   },
   PROXY_PORT: {
     format: integer(0, 65_535),
