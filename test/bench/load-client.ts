@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { readStamp } from '../simulator/stamp-format.js';
 import { PACKET, payloadOffset } from '../simulator/ts-packet.js';
+import { ChunkedBody } from './chunked-body.js';
 
 /** What one client saw while it was measured. */
 export interface ClientReport {
@@ -30,6 +31,7 @@ export interface ClientOptions {
 const SINK = Buffer.allocUnsafe(256 * 1_024);
 /** Every so manieth packet of a sampling client is looked at. */
 const SAMPLE_EVERY = 16;
+const CHUNKED = /\r\ntransfer-encoding: *chunked\r\n/i;
 
 /** A player that throws everything away. */
 export class LoadClient {
@@ -40,6 +42,7 @@ export class LoadClient {
   readonly #onFirstByte: () => void;
   #head: string | null = '';
   #status = 0;
+  #chunked: ChunkedBody | null = null;
   #body = 0;
   #firstByteMs: number | null = null;
   #closed = false;
@@ -110,13 +113,15 @@ export class LoadClient {
     const from = this.#head === null ? 0 : this.#readHead(count);
     if (from === count) return true;
     const now = performance.now();
+    const before = this.#body;
+    if (this.#chunked === null) this.#take(from, count);
+    else this.#chunked.read(SINK, from, count, (begin, end) => this.#take(begin, end));
+    if (this.#body === before) return true;
     if (this.#firstByteMs === null) {
       this.#firstByteMs = now - this.#startedAt;
       this.#onFirstByte();
     }
-    this.#measure(count - from, now);
-    if (this.#latencies !== null) this.#sample(from, count, this.#latencies);
-    this.#body += count - from;
+    this.#measure(this.#body - before, now);
     return this.#options.limit === 0 || this.#pause(count);
   }
 
@@ -127,8 +132,15 @@ export class LoadClient {
     const end = text.indexOf('\r\n\r\n');
     if (end === -1) return count;
     this.#status = Number(text.slice(9, 12));
+    if (CHUNKED.test(text.slice(0, end + 2))) this.#chunked = new ChunkedBody();
     this.#head = null;
     return count - (text.length - end - 4);
+  }
+
+  /** Media that lies between these in the sink. */
+  #take(from: number, to: number): void {
+    if (this.#latencies !== null) this.#sample(from, to, this.#latencies);
+    this.#body += to - from;
   }
 
   #measure(bytes: number, now: number): void {
