@@ -1,12 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nullPackets } from '../../src/shared/mpegts/splice.js';
 import { freePort } from '../helpers/redis-server.js';
-import { until } from '../helpers/until.js';
+import { Served } from './served.js';
 import type { Target } from './targets.js';
 
 /** Seconds of media in the file beside two measurements: what the players' coming and settling takes. */
@@ -25,39 +23,25 @@ export async function startNginx(seconds: number): Promise<Target | null> {
   if (spawnSync('nginx', ['-v']).error) return null;
   const folder = await mkdtemp(join(tmpdir(), 'bench-nginx-'));
   const port = await freePort();
-  let server: ChildProcess | null = null;
-  const end = async (): Promise<void> => {
-    if (server?.kill('SIGKILL') === true) await once(server, 'exit');
-    server = null;
-  };
+  const server = new Served('nginx', port);
   return {
     name: 'nginx, a static file',
     port,
     proxy: null,
     path: (stream) => `/${stream}`,
-    roles: () => ({ nginx: server?.pid === undefined ? [] : [server.pid] }),
+    roles: () => ({ nginx: server.pids }),
     prepare: async (_, rate) => {
-      await end();
+      await server.end();
       await writeMedia(join(folder, 'media.ts'), rate * (SPARE_SECONDS + 2 * seconds));
       await writeFile(join(folder, 'nginx.conf'), configOf({ port, folder, rate }));
       const files = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'errors')];
-      server = spawn('nginx', files, { stdio: 'ignore' });
-      await until('nginx listens', () => accepts(port));
+      await server.start(files);
     },
     stop: async () => {
-      await end();
+      await server.end();
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  const answer = once(socket, 'connect').then(
-    () => true,
-    () => false,
-  );
-  return answer.finally(() => socket.destroy());
 }
 
 async function writeMedia(file: string, bytes: number): Promise<void> {
