@@ -64,7 +64,8 @@ export async function runDelivery(lab: Lab, spec: DeliverySpec): Promise<Deliver
     rate = await lab.source.call('stamped', { id, bitrate: spec.bitrate, gop: GOP_SECONDS });
   }
   const results: DeliveryResult[] = [];
-  for (const target of [lab.baseline, ...lab.proxies, ...lab.others]) {
+  const others = lab.others.filter(({ mostStreams = spec.streams }) => mostStreams >= spec.streams);
+  for (const target of [lab.baseline, ...lab.proxies, ...others]) {
     results.push(await deliver(lab, target, { spec, streams, rate }));
   }
   const [baseline] = results;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchProcess } from './processes.js';
+import { startAcexy } from './acexy.js';
 import { startIcecast } from './icecast.js';
 import { startNginx } from './nginx.js';
 import type { LoadMethods, MeasureReport, OpenReport } from './load.js';
@@ -40,7 +41,9 @@ export async function startLab({ workers, seconds, env, compare }: LabOptions): 
   const baseline = await startBaseline(engine);
   const proxies: Target[] = [];
   for (const count of workers) proxies.push(await startProxyTarget(engine, count, env));
-  const compared = compare ? [await startIcecast(engine), await startNginx(seconds)] : [];
+  const compared = compare
+    ? [await startAcexy(engine), await startIcecast(engine), await startNginx(seconds)]
+    : [];
   const others = compared.filter((each) => each !== null);
   const stop = async (): Promise<void> => {
     await Promise.all([baseline, ...proxies, ...others, ...loads].map((each) => each.stop()));

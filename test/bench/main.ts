@@ -20,8 +20,9 @@ const HELP = `Measures the proxy against a bare one-process broadcaster in the s
   --frames N      joins of the scenario frames, once for the time and once to decode 2 s (50)
   --env K=V       a setting of the proxy, several times
   --rounds N      of the deliveries, one target after the other; the median is shown (1)
-  --compare       measures Debian's icecast2 and nginx too, where they are installed; nginx sends a
-                  file at the streams' rate: no fan-out of one live stream, no copy of the bytes, the limit
+  --compare       measures acexy, icecast2 and nginx too, those that are on the PATH. acexy gathers 100 ms of a
+                  stream, or ACEXY_BUFFER_SIZE; it serves 10 streams, so it is not in many. nginx sends a file
+                  at the streams' rate: no fan-out of one live stream, no copy of the bytes, the limit
   --json FILE     writes every figure there
 
 share-500, share-2000  one stream of 8 Mbit/s;  many  40 streams of 5 Mbit/s with 5 players each

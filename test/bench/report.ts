@@ -41,6 +41,7 @@ export function deliveryTable(results: readonly DeliveryResult[]): string {
     ...[
       each.cores['workers'] ??
         each.cores['baseline'] ??
+        each.cores['acexy'] ??
         each.cores['icecast'] ??
         each.cores['nginx'],
       each.cores['redis'],

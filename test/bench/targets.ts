@@ -8,6 +8,8 @@ export interface Target {
   readonly name: string;
   readonly port: number;
   readonly proxy: Proxy | null;
+  /** So many streams of one engine it serves; any number where this is absent. */
+  readonly mostStreams?: number;
   path(stream: string): string;
   /** Its processes now. */
   roles(): Roles;
