@@ -12,8 +12,8 @@ KEYS[1] owner   KEYS[2] term   KEYS[3] stopping   KEYS[4] metadata (hash)
 ARGV[1] worker id   ARGV[2] lock life, ms   ARGV[3] life of the other keys, ms   ARGV[4] now, ms
 ARGV[5] content id   ARGV[6] key type
 
-Returns {code, term, life, holder, given}: code 1 won, 0 another worker holds it, -1 the stream is stopping;
-given 1: by transferOwner, the engine's connection is on its way.
+Returns {code, term, life, holder, given}: code 1 won, 0 another worker holds it (without term and life), -1 the stream
+is stopping (without any); given 1: by transferOwner, the engine's connection is on its way.
 ]]
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { -1, 0, '', '' }
@@ -21,7 +21,7 @@ end
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 elseif not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return { 0, tonumber(redis.call('GET', KEYS[2]) or '0'), '', redis.call('GET', KEYS[1]) }
+  return { 0, 0, '', redis.call('GET', KEYS[1]) }
 end
 local given = redis.call('HGET', KEYS[4], 'handover_to') == ARGV[1]
 -- Also one that somebody else was meant for: it would win a lock twice over later.

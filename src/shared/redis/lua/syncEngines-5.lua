@@ -20,7 +20,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - tonumber(ARGV[3]))
 -- Operators write here too: a record that cannot be read is nobody's, and may be replaced.
 local function decode(text)
   local ok, value = pcall(cjson.decode, text)
-  return ok and type(value) == 'table' and value or nil
+  return ok and type(value) == 'table' and value
 end
 
 local function is_mine(source)
