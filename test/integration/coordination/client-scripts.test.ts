@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
+import { defineScript } from '../../../src/shared/redis/scripts.js';
 import { RedisReaper } from '../../../src/shared/redis/reaper.js';
 import type { RedisFixture } from '../../helpers/redis-fixture.js';
 import { until } from '../../helpers/until.js';
@@ -91,6 +92,14 @@ describe('the scripts of leases', () => {
     expect(await left()).to.deep.equal([]);
   });
 
+  it('forget with a client that it was asked to leave', async () => {
+    await join(a, STREAM, CLIENT);
+    await fixture.redis.set(names().clientStop(CLIENT), 'kicked');
+    await fixture.redis.set(names().clientStop(clientNamed(2)), 'kicked');
+    await a.clients.leave(STREAM, CLIENT, 1);
+    expect(await left()).to.deep.equal([names().clientStop(clientNamed(2))]);
+  });
+
   it('keep a client that another worker has taken over', async () => {
     await win(a, STREAM);
     await join(a, STREAM, CLIENT);
@@ -110,6 +119,34 @@ describe('the scripts of leases', () => {
     await fixture.redis.del(names().client(clientNamed(3)));
     expect(await a.clients.reap(STREAM, 7)).to.equal(1);
     expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('7');
+  });
+
+  it('look again before they drop a client: its lease may be back, and its leave may have been seen', async () => {
+    const script = defineScript(fixture.redis, 'reapClients-3');
+    const reap = (now: number, ...numbers: number[]): Promise<unknown> =>
+      script(
+        [
+          ...[names().clients, names().lastClientDisconnect, names().metadata],
+          ...numbers.map((n) => names().client(clientNamed(n))),
+        ],
+        [now, 60_000, ...numbers.map(clientNamed)],
+      );
+    await win(a, STREAM);
+    for (const n of [1, 2]) await join(a, STREAM, clientNamed(n));
+    expect(await reap(5, 1, 2)).to.equal(0);
+    await fixture.redis.del(names().client(clientNamed(2)));
+    expect(await reap(6, 1, 2)).to.equal(1);
+    expect(await fixture.redis.smembers(names().clients)).to.deep.equal([clientNamed(1)]);
+    await a.clients.leave(STREAM, clientNamed(1), 7);
+    expect(await reap(8, 1, 2)).to.equal(0);
+    expect(await fixture.redis.get(names().lastClientDisconnect)).to.equal('7');
+  });
+
+  it('leave no key behind when the last lease runs out before anybody owned its stream', async () => {
+    await join(a, STREAM, CLIENT);
+    await fixture.redis.del(names().client(CLIENT));
+    expect(await a.clients.reap(STREAM, 5)).to.equal(1);
+    expect(await left()).to.deep.equal([]);
   });
 
   it('are dropped for a dead worker, but not those that a sibling has adopted', async () => {
