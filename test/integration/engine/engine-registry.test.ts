@@ -236,9 +236,18 @@ describe('the registry of the engines', () => {
 
     it('leaves a record alone that names no source, and one that cannot be read', async () => {
       await put({ ...mine('a'), source: 5 }, { ...mine('b'), source: null }, { id: 'c' });
-      await fixture.redis.hset(keys.registry, 'd', 'not json');
+      await fixture.redis.hset(keys.registry, { d: 'not json', f: '"text"', g: '5', h: 'null' });
       await sync(mine('e'));
-      expect(await fixture.redis.hkeys(keys.registry)).to.have.members(['a', 'b', 'c', 'd', 'e']);
+      expect(await fixture.redis.hkeys(keys.registry)).to.have.members([
+        'a',
+        'b',
+        'c',
+        'd',
+        'e',
+        'f',
+        'g',
+        'h',
+      ]);
     });
 
     it('keeps the draining flag of an operator and repairs the record around it', async () => {

@@ -50,23 +50,6 @@ describe('the reservation of an engine', () => {
     expect(await takeNth(6)).to.equal('b');
   });
 
-  it('takes engines with a bad score last among equals, and in turn again when it has faded', async () => {
-    await fixture.store.sync('test', [record('a'), record('b'), record('c', { forwarded: true })]);
-    const judge = async (id: string, score: number, minutesAgo: number): Promise<void> => {
-      const scoredAt = Date.now() - minutesAgo * 60_000;
-      const entry = await fixture.store.readHealth(id);
-      await fixture.store.swapHealth(id, entry, { ...freshHealth(scoredAt), score });
-    };
-    await judge('a', 0.3, 0);
-    await judge('c', 0.1, 0);
-    expect([await takeNth(1), await takeNth(2), await takeNth(3)]).to.deep.equal(['c', 'b', 'a']);
-    for (const n of [1, 2, 3]) await fixture.store.release(`l${n}`);
-    expect([await takeNth(4), await takeNth(5)]).to.deep.equal(['c', 'b']);
-    for (const n of [4, 5]) await fixture.store.release(`l${n}`);
-    await judge('a', 0.3, 10);
-    expect([await takeNth(6), await takeNth(7)]).to.deep.equal(['c', 'a']);
-  });
-
   it('takes each of equals in turn, also within one millisecond', async () => {
     await fixture.store.sync(
       'test',
@@ -93,6 +76,7 @@ describe('the reservation of an engine', () => {
   it('gives the same engine again when its answer was lost', async () => {
     await fixture.store.sync('test', [record('a'), record('b')]);
     expect([await take('l1'), await take('l1')]).to.deep.equal(['a', 'a']);
+    expect(await fixture.store.reserve(request('l1'))).to.include({ alternatives: 0 });
     expect(await fixture.redis.hlen(keys.reservations)).to.equal(1);
   });
 
@@ -160,7 +144,18 @@ describe('the reservation of an engine', () => {
     await fixture.redis.hset(keys.registry, '0', 'not json');
     await fixture.redis.hset(keys.health, 'a', '"text"');
     await fixture.redis.hset(keys.reservations, 'y', 'null', 'z', '{"expiresAt":9e12}');
+    await fixture.redis.hset(keys.reservations, {
+      noTerm: JSON.stringify({ stream: streamOf(1), expiresAt: 9e12 }),
+      strangeTerm: JSON.stringify({ stream: streamOf(1), term: 'x', expiresAt: 9e12 }),
+      strangeExpiry: JSON.stringify({ stream: streamOf(2), term: 1, expiresAt: 'soon' }),
+    });
     expect(await take('l1')).to.equal('a');
+    expect(await fixture.redis.hkeys(keys.reservations)).to.have.members(['z', 'l1']);
+    expect(await take('l2', { stream: streamOf(2), exclude: ['a'] })).to.equal(
+      JSON.stringify({ total: 1, draining: 0, unhealthy: 0, excluded: 1, full: 0 }),
+    );
+    await fixture.redis.hset(keys.health, 'a', '{"healthy":true,"score":"x","scoredAt":"y"}');
+    expect(await take('l2', { stream: streamOf(2) })).to.equal('a');
     expect((await fixture.store.list()).map((entry) => entry.record.id)).to.deep.equal(['a']);
   });
 
