@@ -275,6 +275,9 @@ for (const hashTags of [false, true]) {
         await redis.del(keys.heartbeat(WORKER));
         expect(await removeUnowned(ops, keys, STREAM, STARTED_AT)).to.be.greaterThan(0);
         expect(await keysOf(STREAM)).to.deep.equal([]);
+        await seedStream(redis, keys, STREAM, { owner: null });
+        const found = (await keysOf(STREAM)).length;
+        expect(await removeUnowned(ops, keys, STREAM, STARTED_AT)).to.equal(found);
       });
     });
   });
