@@ -41,6 +41,29 @@ function all(text: string, pattern: RegExp): string[] {
   return [...new Set([...text.matchAll(pattern)].map(([, group]) => group ?? ''))];
 }
 
+/** What begins so is typed by people, not logged by the proxy. */
+const TYPED =
+  /^(?:npm|npx|pm2|kill|redis-cli|systemctl|systemd-analyze|ulimit|sentinel|cluster-|GET|POST|DELETE|INFO|HTTP) ?/;
+
+/** A template that says this much itself can be told from others. */
+const TELLING = /(?:[a-z]+ ?){3}/;
+
+/** Texts of several words that stand nowhere in the code, nor are made by a template of it. */
+function unknownTexts(quoted: readonly string[]): string[] {
+  const code = [...filesBelow('src', /\.[jt]s$/), ...filesBelow('scripts', /\.mjs$/)]
+    .map(read)
+    .join('\n')
+    .replaceAll("\\'", "'");
+  const templates = all(code, /`([^`\n]*\$\{[^`\n]*)`/g)
+    .map((template) => template.split(/\$\{[^}]*\}/))
+    .filter((parts) => parts.some((part) => TELLING.test(part)))
+    .map((parts) => parts.map((part) => part.replace(/[^\w ]/g, '\\$&')).join('.+'))
+    .map((pattern) => new RegExp(`^${pattern}$`));
+  return quoted
+    .filter((text) => !TYPED.test(text) && !code.includes(text))
+    .filter((text) => !templates.some((template) => template.test(text)));
+}
+
 /** Where a heading is found: as GitHub makes its anchors. */
 function anchors(path: string): string[] {
   return all(read(path), /^#+ (.+)$/gm).map((heading) =>
@@ -171,6 +194,15 @@ describe('ARCHITECTURE.md', () => {
 });
 
 describe('docs/operations.md', () => {
+  it('quotes only log lines that there are, and so do the alerts', () => {
+    const prose = read('docs/operations.md').replace(/```[^]*?```/g, '');
+    const lines = all(prose, /`([A-Za-z][\w':-]*(?: [\w':-]+)+)`/g);
+    const alerts = all(read('deploy/prometheus/alerts.yml'), /"([a-z][^"\n]* [^"\n]*)"/g);
+    expect(lines).to.include('a worker is gone');
+    expect(alerts).to.include('a worker failed');
+    expect(unknownTexts([...lines, ...alerts])).to.deep.equal([]);
+  });
+
   it('has a remedy for every error code', () => {
     const rows = all(read('docs/operations.md'), /^\| `([A-Z_]+)` +\|/gm);
     expect(rows.sort()).to.deep.equal(Object.keys(ERRORS).sort());
