@@ -4,7 +4,7 @@ import { Router } from 'express';
 import { systemClock } from '../../src/shared/clock.js';
 import type { AccessSettings } from '../../src/shared/config/settings.js';
 import { AppError } from '../../src/shared/errors.js';
-import { silentLogger } from '../../src/shared/log/silent-logger.js';
+import { silentLogger } from './silent-logger.js';
 import { Metrics } from '../../src/shared/metrics/definitions.js';
 import { makeKeys } from '../../src/shared/redis/keys.js';
 import { AccessGate } from '../../src/worker/access/access-gate.js';

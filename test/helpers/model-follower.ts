@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../src/shared/ids.js';
-import { silentLogger } from '../../src/shared/log/silent-logger.js';
+import { silentLogger } from './silent-logger.js';
 import type { RingStore } from '../../src/shared/redis/ring-store.js';
 import { ChunkFeed } from '../../src/worker/ring/chunk-feed.js';
 import { RingReader } from '../../src/worker/ring/ring-reader.js';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { RedisSettings } from '../../src/shared/config/settings.js';
-import { silentLogger } from '../../src/shared/log/silent-logger.js';
+import { silentLogger } from './silent-logger.js';
 import { closeConnection, openControl, untilReady } from '../../src/shared/redis/connections.js';
 import { makeKeys, type Keys } from '../../src/shared/redis/keys.js';
 import { redisSettings } from './redis-settings.js';

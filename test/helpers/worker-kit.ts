@@ -5,7 +5,7 @@ import type { RedisSettings, Settings } from '../../src/shared/config/settings.j
 import { AppError } from '../../src/shared/errors.js';
 import { newClientId, newWorkerId, type StreamId, type WorkerId } from '../../src/shared/ids.js';
 import type { WorkerMessage } from '../../src/shared/ipc/messages.js';
-import { silentLogger } from '../../src/shared/log/silent-logger.js';
+import { silentLogger } from './silent-logger.js';
 import { makeParts, type WorkerParts } from '../../src/worker/parts.js';
 import type { StreamMover } from '../../src/worker/stream/stream-mover.js';
 import type { SimulatedEngine } from '../simulator/engine.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { systemClock } from '../../../src/shared/clock.js';
 import type { WorkerId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { EngineHealth } from '../../../src/shared/redis/engine-records.js';
 import { EngineKeeper } from '../../../src/worker/engine/engine-keeper.js';
 import { PROBE_TIMEOUT_MS } from '../../../src/worker/engine/probe.js';

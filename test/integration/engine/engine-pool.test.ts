@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { EngineAddress } from '../../../src/shared/config/settings.js';
 import { AppError } from '../../../src/shared/errors.js';
 import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { EngineFaultKind, type EngineEnd } from '../../../src/worker/contracts.js';
 import type { EngineListing } from '../../../src/worker/engine/engine-listing.js';
 import {

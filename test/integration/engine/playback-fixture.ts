@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { EngineEnd, EngineReader } from '../../../src/worker/contracts.js';
 import { EngineFault } from '../../../src/worker/engine/engine-fault.js';
 import type { OpenOptions } from '../../../src/worker/engine/open-playback.js';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { closeConnection, openControl, untilReady } from '../../../src/shared/redis/connections.js';
 import { RedisEngineStore } from '../../../src/shared/redis/engine-store.js';
 import type { EngineRecord } from '../../../src/shared/redis/engine-records.js';

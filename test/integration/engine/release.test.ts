@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 
 import { systemClock } from '../../../src/shared/clock.js';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { MovableReader } from '../../../src/worker/contracts.js';
 import { startSession } from '../../../src/worker/engine/acestream-session.js';
 import { openHttp } from '../../../src/worker/engine/http-door.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { StreamId } from '../../../src/shared/ids.js';
 import {
   EngineFaultKind,

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { EngineSession } from '../../../src/worker/contracts.js';
 import { startSession } from '../../../src/worker/engine/acestream-session.js';
 import { EngineFault } from '../../../src/worker/engine/engine-fault.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Router } from 'express';
 import { AppError, type ErrorBody } from '../../../src/shared/errors.js';
 import type { LogFields, Logger } from '../../../src/shared/log/logger.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { HttpDeps } from '../../../src/worker/http/deps.js';
 import { API_KEY, fakeDeps, runApp, type RunningApp } from '../../helpers/http-app.js';
 

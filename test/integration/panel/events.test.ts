@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { expect } from 'chai';
 import { systemClock } from '../../../src/shared/clock.js';
 import type { LiveClient, Snapshot } from '../../../src/shared/inspect/live-view.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { EventHub, MAX_LISTENERS } from '../../../src/worker/http/event-hub.js';
 import { API_KEY, fakeDeps, runApp, type RunningApp } from '../../helpers/http-app.js';
 import { until } from '../../helpers/until.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { AppError } from '../../../src/shared/errors.js';
 import type { LogFields, Logger } from '../../../src/shared/log/logger.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { ChannelFile } from '../../../src/worker/playlist/channel-file.js';
 
 const HEX = 'a'.repeat(40);

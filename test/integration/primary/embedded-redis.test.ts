@@ -14,7 +14,7 @@ import type { EmbeddedRedisOptions } from '../../../src/primary/embedded-redis.j
 import { probeRedis, redisProcessId } from '../../../src/primary/redis-probe.js';
 import { systemClock } from '../../../src/shared/clock.js';
 import type { Clock } from '../../../src/shared/clock.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 
 const HOST = '127.0.0.1';
 
@@ -182,11 +182,12 @@ describe('EmbeddedRedis', () => {
 
   it('does not survive a primary that is killed', async () => {
     const module = new URL('../../../src/primary/embedded-redis.ts', import.meta.url);
-    const helpers = new URL('../../../src/shared/', import.meta.url);
+    const clock = new URL('../../../src/shared/clock.ts', import.meta.url);
+    const logger = new URL('../../helpers/silent-logger.ts', import.meta.url);
     const script = `
       const { EmbeddedRedis } = await import(${JSON.stringify(fileURLToPath(module))});
-      const { systemClock } = await import(${JSON.stringify(fileURLToPath(new URL('clock.ts', helpers)))});
-      const { silentLogger } = await import(${JSON.stringify(fileURLToPath(new URL('log/silent-logger.ts', helpers)))});
+      const { systemClock } = await import(${JSON.stringify(fileURLToPath(clock))});
+      const { silentLogger } = await import(${JSON.stringify(fileURLToPath(logger))});
       const redis = await EmbeddedRedis.start({
         logger: silentLogger, clock: systemClock, preferredPort: ${String(await unusedPort())}, db: 0,
         maxMemoryBytes: 134217728,

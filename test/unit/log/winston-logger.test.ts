@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 import type { LogLevel } from '../../../src/shared/config/settings.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
 import { createLogger } from '../../../src/shared/log/winston-logger.js';
 import type { ClosableLogger } from '../../../src/shared/log/winston-logger.js';
 
@@ -123,12 +122,5 @@ describe('createLogger', () => {
       { encoding: 'utf8', maxBuffer: 10_000_000 },
     );
     expect(stdout.split('\n'), stderr).to.have.length(501);
-  });
-});
-
-describe('silentLogger', () => {
-  it('says nothing, and its children neither', () => {
-    silentLogger.child({ a: 1 }).error('quiet');
-    expect(silentLogger.debugEnabled).to.be.false;
   });
 });

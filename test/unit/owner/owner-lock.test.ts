@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { OwnerStore, RenewAnswer } from '../../../src/shared/redis/owner-store.js';
 import { OwnerLock } from '../../../src/worker/owner/owner-lock.js';
 import { FakeClock } from '../../helpers/fake-clock.js';

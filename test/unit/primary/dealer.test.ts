@@ -8,7 +8,7 @@ import type { DealTarget } from '../../../src/primary/dealer.js';
 import { systemClock } from '../../../src/shared/clock.js';
 import type { ClientId, StreamId } from '../../../src/shared/ids.js';
 import type { PlayingSession, PrimaryMessage } from '../../../src/shared/ipc/messages.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { until } from '../../helpers/until.js';
 
 const EPIPE = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { ignoredChanges, mergeSettings, Reloader } from '../../../src/primary/reload.js';
 import type { Replaceable } from '../../../src/primary/reload.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { testSettings } from '../../helpers/settings.js';
 
 describe('reload', () => {

@@ -7,7 +7,7 @@ import { reapWorker } from '../../../src/primary/reaper.js';
 import { watchSignals } from '../../../src/primary/signals.js';
 import type { WorkerId } from '../../../src/shared/ids.js';
 import type { Logger } from '../../../src/shared/log/logger.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 
 /** A logger that keeps its warnings and errors. */

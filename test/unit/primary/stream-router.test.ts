@@ -7,7 +7,7 @@ import { StreamRouter } from '../../../src/primary/stream-router.js';
 import type { StreamTaker } from '../../../src/primary/stream-router.js';
 import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
 import type { PrimaryMessage } from '../../../src/shared/ipc/messages.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 
 const STREAM = 'ab'.repeat(20) as StreamId;
 

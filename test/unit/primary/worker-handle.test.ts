@@ -9,7 +9,7 @@ import { WorkerHandle, WorkerState } from '../../../src/primary/worker-handle.js
 import type { WorkerExit } from '../../../src/primary/worker-handle.js';
 import type { StreamId, WorkerId } from '../../../src/shared/ids.js';
 import type { PrimaryMessage } from '../../../src/shared/ipc/messages.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { testSettings } from '../../helpers/settings.js';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { RingSnapshot, RingStore } from '../../../src/shared/redis/ring-store.js';
 import type { Chunk } from '../../../src/worker/contracts.js';
 import { ChunkFeed } from '../../../src/worker/ring/chunk-feed.js';

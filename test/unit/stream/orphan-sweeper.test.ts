@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { StreamId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import type { ClientStore } from '../../../src/shared/redis/client-store.js';
 import type { OwnerStore } from '../../../src/shared/redis/owner-store.js';
 import { OrphanSweeper } from '../../../src/worker/stream/orphan-sweeper.js';

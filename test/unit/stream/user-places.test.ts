@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { systemClock } from '../../../src/shared/clock.js';
 import { AppError } from '../../../src/shared/errors.js';
 import type { ClientId } from '../../../src/shared/ids.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { UserPlaces, type UserPolicy } from '../../../src/worker/stream/user-places.js';
 import { HandClock } from '../../helpers/client-wire.js';
 import { until } from '../../helpers/until.js';

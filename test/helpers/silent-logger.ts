@@ -1,8 +1,8 @@
-import type { Logger } from './logger.js';
+import type { Logger } from '../../src/shared/log/logger.js';
 
 const nothing = (): void => undefined;
 
-/** Says nothing: for tests, and for what runs before the configuration is read. */
+/** Says nothing. */
 export const silentLogger: Logger = {
   error: nothing,
   warn: nothing,
