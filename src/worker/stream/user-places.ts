@@ -53,6 +53,8 @@ const POLL_MS = 150;
 export class UserPlaces {
   readonly #options: UserPlacesOptions;
   readonly #places = new Map<ClientId, Place>();
+  /** User by client: places that nobody has here and that Redis may think are taken, because it was away. */
+  readonly #owed = new Map<ClientId, string>();
   #timer: NodeJS.Timeout | undefined;
   #renewing = false;
 
@@ -80,6 +82,7 @@ export class UserPlaces {
     for (;;) {
       const limit = policy.limitOf(user);
       if (limit === null) throw new AppError('TOKEN_REFUSED');
+      await this.#giveOwed();
       if (await this.#mayHave(client, user, limit)) break;
       if (clock.monotonic() >= deadline) throw new AppError('USER_LIMIT', { limit });
       await sleep(clock, POLL_MS);
@@ -103,7 +106,7 @@ export class UserPlaces {
     if (place === undefined) return;
     this.#places.delete(client);
     // Whether it is held or asked for at this moment: Redis answers in order.
-    if (this.#options.policy.limitOf(place.user) !== 0) void this.#give(client, place);
+    if (this.#options.policy.limitOf(place.user) !== 0) void this.#give(client, place.user);
   }
 
   /** Another worker has taken the client over, with its place. */
@@ -113,9 +116,10 @@ export class UserPlaces {
 
   /** Prolongs every place; also what puts them back after Redis came back empty. */
   async renew(): Promise<void> {
-    if (this.#renewing || this.#places.size === 0) return;
+    if (this.#renewing || this.#places.size + this.#owed.size === 0) return;
     this.#renewing = true;
     try {
+      await this.#giveOwed();
       await this.#options.policy.refresh();
       await Promise.all([...this.#places].map(([client, place]) => this.#renewOne(client, place)));
     } catch (error) {
@@ -133,7 +137,9 @@ export class UserPlaces {
       return;
     }
     if (limit > 0 && place.stalledMs() >= STALL_MS) {
-      if (place.held) await this.#give(client, place);
+      if (!place.held) return;
+      place.held = false;
+      await this.#give(client, place.user);
       return;
     }
     place.held = await this.#ask(client, place.user, limit);
@@ -145,6 +151,8 @@ export class UserPlaces {
     try {
       return await this.#ask(client, user, limit);
     } catch (thrown) {
+      // Redis may have given it all the same.
+      this.#owed.set(client, user);
       if (this.#others(client, user) >= limit) return false;
       throw thrown;
     }
@@ -158,14 +166,18 @@ export class UserPlaces {
   }
 
   async #ask(client: ClientId, user: string, limit: number): Promise<boolean> {
+    this.#owed.delete(client);
     if (limit === 0) return true;
     return this.#options.store.takePlace(user, client, { limit, lifeMs: LIFE_MS });
   }
 
-  async #give(client: ClientId, place: Place): Promise<void> {
-    place.held = false;
-    // Where Redis is away the place runs out by itself.
-    await this.#options.store.givePlace(place.user, client).catch(() => undefined);
+  async #giveOwed(): Promise<void> {
+    await Promise.all([...this.#owed].map(([client, user]) => this.#give(client, user)));
+  }
+
+  async #give(client: ClientId, user: string): Promise<void> {
+    this.#owed.delete(client);
+    await this.#options.store.givePlace(user, client).catch(() => this.#owed.set(client, user));
   }
 
   #note(client: ClientId, user: string, held: boolean): void {

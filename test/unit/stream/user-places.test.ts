@@ -13,11 +13,13 @@ const clientOf = (n: number) => ({ client: String(n) as ClientId, user: 'anna' }
 class FakeStore {
   readonly held = new Set<ClientId>();
   away = false;
+  answers = true;
 
   takePlace = (_user: string, client: ClientId, { limit }: { limit: number }): Promise<boolean> => {
     if (this.away) return Promise.reject(new Error('Connection is closed.'));
     if (!this.held.has(client) && this.held.size >= limit) return Promise.resolve(false);
     this.held.add(client);
+    if (!this.answers) return Promise.reject(new Error('Connection is closed.'));
     return Promise.resolve(true);
   };
   givePlace = (_user: string, client: ClientId): Promise<void> => {
@@ -123,6 +125,35 @@ describe('The places of users', () => {
     store.away = false;
     await places.renew();
     expect([...store.held]).to.deep.equal(['1']);
+  });
+
+  it('are given back to a Redis that was away, before somebody is refused for it', async () => {
+    await places.take(clientOf(1));
+    store.away = true;
+    places.give('1' as ClientId);
+    await places.renew();
+    store.away = false;
+    await places.take(clientOf(2));
+    expect([...store.held]).to.deep.equal(['2']);
+    store.away = true;
+    places.give('2' as ClientId);
+    await places.renew();
+    store.away = false;
+    await places.renew();
+    expect(store.held.size).to.equal(0);
+  });
+
+  it('are given back that Redis gave without an answer, unless they are asked for again', async () => {
+    for (const asksAgain of [true, false]) {
+      store.answers = false;
+      expect(await codeOf(places.take(clientOf(1)))).to.include('Connection is closed');
+      expect([...store.held]).to.deep.equal(['1']);
+      store.answers = true;
+      if (asksAgain) await places.take(clientOf(1));
+      await places.renew();
+      expect([...store.held]).to.deep.equal(asksAgain ? ['1'] : []);
+      places.give('1' as ClientId);
+    }
   });
 
   it('are refused while Redis is away to who has them all in this worker', async () => {
