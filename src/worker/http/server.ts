@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { oneByOne } from './one-request.js';
 
 /** Limits of the public port (spec 6); ms and bytes. Tests make them short. */
 export interface ServerLimits {
@@ -43,7 +44,7 @@ export function makeServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
     },
-    listener,
+    oneByOne(listener),
   );
   // An idle player that is paused must not be ended by the server (style 5.3.1).
   server.timeout = 0;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { Router } from 'express';
@@ -16,6 +17,8 @@ const QUICK = {
 
 describe('the server that is fed with sockets', () => {
   let app: RunningApp;
+  /** An answer that is due. */
+  let slow: ServerResponse | null = null;
   const sockets: Socket[] = [];
 
   before(async () => {
@@ -23,6 +26,9 @@ describe('the server that is fed with sockets', () => {
     mediaRouter.get('/ace/getstream', (_request, response) => {
       response.writeHead(200, { 'Content-Type': 'video/mp2t' });
       response.write('begun');
+    });
+    mediaRouter.get('/slow', (_request, response) => {
+      slow = response;
     });
     app = await runApp(fakeDeps({ mediaRouter }), QUICK);
   });
@@ -75,6 +81,47 @@ describe('the server that is fed with sockets', () => {
     socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
     await until('the end', () => socket.readableEnded || socket.destroyed);
     expect(text()).to.match(/^HTTP\/1\.1 200 /);
+  });
+
+  it('answers the first of two requests that come at once, and ends the connection', async () => {
+    for (const first of ['/health/live', '/engines']) {
+      const { socket, text } = await dial();
+      const requests = [first, '/health/live', '/health/live'].map(
+        (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      );
+      socket.write(requests.join(''));
+      await until('the end', () => socket.readableEnded || socket.destroyed);
+      expect(text().match(/HTTP\/1\.1 /g), first).to.have.length(1);
+      expect(text()).to.match(/^HTTP\/1\.1 200 /);
+    }
+  });
+
+  it('says that it ends the connection where it still can', async () => {
+    const { socket, text } = await dial();
+    const paths = ['/slow', '/health/live'];
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+    await until('it is asked for', () => slow !== null);
+    slow!.end('done');
+    await until('the end', () => socket.readableEnded || socket.destroyed);
+    expect(text()).to.match(/^HTTP\/1\.1 200 .*\r\nConnection: close\r\n.*\r\n\r\ndone$/s);
+  });
+
+  it('sees the end of a client that had asked twice at once', async () => {
+    const { socket } = await dial();
+    const request = 'GET /ace/getstream HTTP/1.1\r\nHost: x\r\n\r\n';
+    socket.write(request + request);
+    await until('it is connected', () => app.connections() === 1);
+    socket.destroy();
+    await until('its end was seen', () => app.connections() === 0);
+  });
+
+  it('serves one request after the other on a connection that is kept', async () => {
+    const { socket, text } = await dial();
+    for (let n = 1; n <= 3; n++) {
+      socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until('the answer', () => text().match(/"live"/g)?.length === n);
+    }
+    expect(socket.readableEnded).to.equal(false);
   });
 
   it('does not cut a long answer by the timeouts of the request', async () => {

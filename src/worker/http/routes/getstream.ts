@@ -10,6 +10,7 @@ import type { ContentSelector } from '../../contracts.js';
 import type { AccessGate } from '../../access/access-gate.js';
 import { clientAddress } from '../client-address.js';
 import { mediaAsk } from '../credentials.js';
+import { ignoreInput } from '../one-request.js';
 import { pathParam } from '../route.js';
 import { parseStreamRequest } from '../stream-request.js';
 import type { Socket } from 'node:net';
@@ -118,7 +119,6 @@ function writeHead(response: Response): void {
  * stays what it is. A player has nothing more to say; what it sends must not be parsed, nor pile up.
  */
 function leaveHttp(socket: Socket, onMoved: MediaDeps['onMoved']): Socket {
-  // The first listener ends the parser's own reading of the handle.
   ignoreInput(socket);
   const own = takeConnection(socket);
   if (own === null) return socket;
@@ -126,13 +126,4 @@ function leaveHttp(socket: Socket, onMoved: MediaDeps['onMoved']): Socket {
   socket.destroy();
   ignoreInput(own);
   return own;
-}
-
-function ignoreInput(socket: Socket): void {
-  socket.removeAllListeners('data');
-  socket.on('data', ignoreBytes);
-}
-
-function ignoreBytes(): void {
-  return;
 }
