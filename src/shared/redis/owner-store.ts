@@ -221,29 +221,25 @@ export class OwnerStore {
     return code === 0 ? 'watched' : 'lost';
   }
 
-  /** Removes every key of the stream; false when the term is over and they are another's. */
+  /** Removes every key of the stream and its entries in the lists; false when the term is over and they are another's. */
   async end(own: Ownership, event: StreamEvent): Promise<boolean> {
     const keys = this.#keys.stream(own.stream);
-    const [marks, clients] = await Promise.all([
+    const [marks, clients, owner, term, life] = await Promise.all([
       this.#redis.hkeys(keys.marks),
       this.#redis.smembers(keys.clients) as Promise<ClientId[]>,
+      this.#redis.get(keys.owner),
+      this.#redis.get(keys.term),
+      this.#redis.hget(keys.metadata, 'init_time'),
     ]);
+    const held = owner === this.#worker && term === String(own.term) && life === own.life;
+    // As long as the lock keeps others out: behind it the entries may be those of the stream's next life.
+    if (held) await this.#takeOffLists(own.stream);
     const chunks = marks.filter((field) => /^\d+$/.test(field)).map(Number);
     const code = await this.#scripts.end(
       [
-        keys.owner,
-        keys.term,
-        keys.metadata,
-        keys.index,
-        keys.marks,
-        keys.clients,
-        keys.stopping,
-        keys.stopRequest,
-        keys.lastClientDisconnect,
-        keys.connectionAttempt,
-        keys.lastData,
-        keys.activity,
-        keys.story,
+        ...[keys.owner, keys.term, keys.metadata, keys.index, keys.marks, keys.clients],
+        ...[keys.stopping, keys.stopRequest, keys.lastClientDisconnect],
+        ...[keys.connectionAttempt, keys.lastData, keys.activity, keys.story],
         ...chunks.map((index) => keys.chunk(index)),
         ...clients.flatMap((client) => [keys.client(client), keys.clientStop(client)]),
       ],
@@ -283,13 +279,19 @@ export class OwnerStore {
       .run();
   }
 
-  /** Takes the stream off the list and remembers how it ended. */
-  async remember(stream: StreamId, entry: string): Promise<void> {
-    const { streams, admittedStreams, admittedBytes, history } = this.#keys;
+  async #takeOffLists(stream: StreamId): Promise<void> {
+    const { streams, admittedStreams, admittedBytes } = this.#keys;
     await new Batch(this.#redis)
       .add(streams, (pipeline) => pipeline.srem(streams, stream))
       .add(admittedStreams, (pipeline) => pipeline.zrem(admittedStreams, stream))
       .add(admittedBytes, (pipeline) => pipeline.hdel(admittedBytes, stream))
+      .run();
+  }
+
+  /** Keeps how a stream ended. */
+  async remember(entry: string): Promise<void> {
+    const { history } = this.#keys;
+    await new Batch(this.#redis)
       .add(history, (pipeline) =>
         pipeline
           .lpush(history, entry)

@@ -192,7 +192,7 @@ export class OwnerEnding {
     const { stream } = ownership;
     const facts = { stream, metadata: record.asText(), owner: null, clients: 0 };
     const entry = { ...endedStreamView(facts, clock.now()), story: story.recent(STORY_REMEMBERED) };
-    await store.remember(stream, JSON.stringify(entry));
+    await store.remember(JSON.stringify(entry));
   }
 }
 

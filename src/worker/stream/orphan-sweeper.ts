@@ -91,7 +91,6 @@ export class OrphanSweeper {
     if (session !== null) await stopSession(session);
     if (fields['engine_lease']) await releaseSlot(fields['engine_lease']);
     await owners.end(won.ownership, { type: 'stream_stopped', reason: 'its owner died' });
-    await owners.unlist(stream);
     logger.warn('cleaned up a stream that nobody owned', { stream });
   }
 }

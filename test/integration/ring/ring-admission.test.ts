@@ -52,7 +52,9 @@ describe('the admission of rings by the memory of Redis', () => {
 
   it('gives the memory of a stream that ended to another one', async () => {
     await admitted(20);
-    await owners.remember(id(0), '{}');
+    const answer = await owners.acquire(id(0), 'id', 1);
+    if (answer.outcome !== 'won') throw new Error(answer.outcome);
+    await owners.end(answer.ownership, { type: 'stream_stopped', reason: 'test' });
     expect(await ask(21)).to.include({ reserved: true });
   });
 
