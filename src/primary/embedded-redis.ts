@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -155,6 +155,9 @@ export class EmbeddedRedis {
 
   async #launch(): Promise<void> {
     this.#enter(EmbeddedState.Starting);
+    // Whoever cleans up temporary files may have taken it away since the last start.
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    this.#aborter.signal.throwIfAborted();
     const server = new RedisProcess({
       command: this.#options.command ?? 'redis-server',
       port: this.port,

@@ -41,23 +41,26 @@ const KILL_DEADLINE_MS = 2_000;
 
 /** One life of the embedded server: begun by the constructor, ended once. */
 export class RedisProcess {
+  /** Never rejects: a system without processes, memory or descriptors left is told of in `output`. */
   readonly exited: Promise<RedisExit>;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess | null;
   #running = true;
 
   constructor(options: RedisProcessOptions) {
-    this.#child = spawn('/bin/sh', ['-c', SCRIPT, 'sh', options.directory, ...argv(options)], {
-      cwd: options.directory,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      // A group of its own: Ctrl-C means the primary, which ends the server last.
-      detached: true,
-    });
-    this.exited = this.#watch();
+    try {
+      this.#child = start(options);
+      this.exited = this.#watch(this.#child);
+    } catch (error) {
+      // Node throws some failures of the system, and tells of others by an event.
+      this.#child = null;
+      this.#running = false;
+      this.exited = Promise.resolve({ code: null, signal: null, output: String(error) });
+    }
   }
 
   /** `null` when not even the shell could be started. */
   get pid(): number | null {
-    return this.#child.pid ?? null;
+    return this.#child?.pid ?? null;
   }
 
   get running(): boolean {
@@ -66,7 +69,7 @@ export class RedisProcess {
 
   /** SIGTERM, and SIGKILL when that does not help within 2 s. Resolves when the process is gone. */
   async stop(): Promise<void> {
-    if (!this.#running) return;
+    if (!this.#running || this.#child === null) return;
     this.#child.kill('SIGTERM');
     try {
       await withDeadline(this.exited, TERM_DEADLINE_MS, 'redis-server');
@@ -76,14 +79,15 @@ export class RedisProcess {
     }
   }
 
-  async #watch(): Promise<RedisExit> {
-    const child = this.#child;
+  async #watch(child: ChildProcess): Promise<RedisExit> {
     const output = new Tail();
     child.stdout?.setEncoding('utf8').on('data', (text: string) => output.add(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => output.add(text));
-    const watcher = child.stdio[3] as Socket;
+    // Without a descriptor left Node gives it no pipes at all, whatever the types say.
+    const pipes = child.stdio as ChildProcess['stdio'] | undefined;
+    const watcher = pipes?.[3] as Socket | undefined;
     // The watcher may be dead already, and that is no matter.
-    watcher.on('error', () => undefined);
+    watcher?.on('error', () => undefined);
     const closed = once(child, 'close').catch(() => undefined);
     let code: number | null = null;
     let signal: NodeJS.Signals | null = null;
@@ -93,12 +97,21 @@ export class RedisProcess {
       output.add(String(error));
     }
     this.#running = false;
-    watcher.end('\n');
-    watcher.unref();
+    watcher?.end('\n');
+    watcher?.unref();
     // What it printed last may still be in the pipe.
     await withDeadline(closed, OUTPUT_DEADLINE_MS, 'its output').catch(() => undefined);
     return { code, signal, output: output.text };
   }
+}
+
+function start(options: RedisProcessOptions): ChildProcess {
+  return spawn('/bin/sh', ['-c', SCRIPT, 'sh', options.directory, ...argv(options)], {
+    cwd: options.directory,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    // A group of its own: Ctrl-C means the primary, which ends the server last.
+    detached: true,
+  });
 }
 
 class Tail {

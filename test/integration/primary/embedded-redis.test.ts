@@ -157,6 +157,15 @@ describe('EmbeddedRedis', () => {
     await until(() => processesOf(pid ?? 0).length === 0, 'no process is left');
   });
 
+  it('comes back when its directory was taken away', async () => {
+    let restarts = 0;
+    const redis = await start({ onRestart: () => (restarts += 1) });
+    for (const name of directories()) rmSync(join(ownTmp, name), { recursive: true });
+    process.kill(redis.pid ?? 0, 'SIGKILL');
+    await until(() => restarts === 1, 'the server is back');
+    expect(directories()).to.have.length(1);
+  });
+
   it('does not come back when it is stopped right after a death', async () => {
     let restarts = 0;
     const redis = await start({ onRestart: () => (restarts += 1) });
