@@ -12,21 +12,28 @@ const MAX_CHARACTERS = 64;
 
 /** Addresses and networks that are allowed. */
 export class Networks {
-  readonly #list = new BlockList();
+  readonly #entries: readonly string[];
+  /** Made when it is asked for: 10,000 of them, one for each user, would hold the event loop up. */
+  #made: BlockList | null = null;
 
   /** Entries as the settings have checked them: an address, or `address/prefix`. */
   constructor(entries: readonly string[]) {
-    for (const entry of entries) this.#add(entry);
+    this.#entries = entries;
   }
 
   /** False for what is no IP address. An IPv4 address inside IPv6 counts as the IPv4 address. */
   has(address: string): boolean {
     const plain = plainAddress(address);
     const family = isIP(plain);
-    return family !== 0 && this.#list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
+    if (family === 0) return false;
+    this.#made ??= blockList(this.#entries);
+    return this.#made.check(plain, family === 4 ? 'ipv4' : 'ipv6');
   }
+}
 
-  #add(entry: string): void {
+function blockList(entries: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');
     const plain = plainAddress(address);
     const family = isIPv6(plain) ? 6 : 4;
@@ -34,8 +41,9 @@ export class Networks {
     const bits =
       prefix === undefined ? WHOLE[family] : Number(prefix) - (mapped ? MAPPED_PREFIX : 0);
     // A mapped network that reaches beyond the mapped addresses is all of IPv4 for them.
-    this.#list.addSubnet(plain, Math.max(0, bits), family === 4 ? 'ipv4' : 'ipv6');
+    list.addSubnet(plain, Math.max(0, bits), family === 4 ? 'ipv4' : 'ipv6');
   }
+  return list;
 }
 
 /** The address without a zone, IPv4 as IPv4; what is no address stays as it is. */
