@@ -89,10 +89,23 @@ export class RingReader {
       if (feed.tables(name) === null) feed.learnTables(decodeTables(name, text));
     }
     const marks = snapshot.marks.map(fromWire);
-    if (feed.contradicts(snapshot.head, marks)) feed.reset();
+    if (feed.contradicts(snapshot.head, marks)) {
+      feed.reset();
+      this.#announced = [];
+    }
     const known = feed.head;
+    const head = Math.max(known, snapshot.head, marks.at(-1)?.index ?? 0);
     if (known === 0) feed.adopt(snapshot.head, marks);
-    else this.#announced = marks.filter(({ index }) => index > known);
+    const unread = known === 0 ? [] : marks.filter(({ index }) => index > known);
+    this.#announced = [...unread, ...this.#overtaking(head)];
+  }
+
+  /** Notices that came while a look was on its way that had begun before them; a hole is looked at again. */
+  #overtaking(head: number): ChunkMark[] {
+    const later = this.#announced.filter(({ index }) => index > head);
+    if (later.length === 0 || later[0]?.index === head + 1) return later;
+    this.#resync = true;
+    return [];
   }
 
   async #readAnnounced(): Promise<void> {
