@@ -104,9 +104,9 @@ export class WorkerHandle {
   #state: WorkerState = WorkerState.Forking;
   #servingSince = 0;
   #heartbeatAt: number;
-  /** Processor time that its main thread had had by then. */
-  #cpuAtHeartbeat: number | null = null;
-  /** It seemed to be blocked when it was last looked at. */
+  /** What its main thread had had by then. */
+  #sightAtHeartbeat: ThreadSight | null = null;
+  /** It seemed to be blocked or to hang when it was last looked at. */
   #suspected = false;
   #vitals: WorkerVitals | null = null;
   #deadline: NodeJS.Timeout | undefined;
@@ -216,11 +216,12 @@ export class WorkerHandle {
     const ageMs = this.heartbeatAgeMs;
     if ((!this.serving && !draining) || ageMs <= QUIET_MS) return;
     const sight = this.#deps.look(this.pid);
-    const before = this.#cpuAtHeartbeat;
+    const before = this.#sightAtHeartbeat;
     const verdict = judgeSilence({
       ...{ ageMs, suspected: this.#suspected, stopped: sight?.stopped === true },
       servedMs: draining ? null : this.#deps.clock.monotonic() - this.#servingSince,
-      cpuMs: sight === null || before === null ? null : sight.cpuMs - before,
+      cpuMs: since(before?.cpuMs, sight?.cpuMs),
+      waitedMs: since(before?.waitedMs, sight?.waitedMs),
     });
     this.#suspected = verdict.action === 'suspect';
     if (this.#suspected) this.#deps.clock.setTimeout(() => this.checkHeartbeat(), CONFIRM_MS);
@@ -318,7 +319,7 @@ export class WorkerHandle {
 
   #beat(): void {
     this.#heartbeatAt = this.#deps.clock.monotonic();
-    this.#cpuAtHeartbeat = this.#deps.look(this.pid)?.cpuMs ?? null;
+    this.#sightAtHeartbeat = this.#deps.look(this.pid);
     this.#suspected = false;
   }
 
@@ -360,6 +361,11 @@ export class WorkerHandle {
   #fields(): Record<string, unknown> {
     return { worker: this.id, slot: this.slot, generation: this.generation };
   }
+}
+
+/** `null` where one of the two is not known. */
+function since(before: number | null | undefined, now: number | null | undefined): number | null {
+  return typeof before === 'number' && typeof now === 'number' ? now - before : null;
 }
 
 /** The connection, which nobody reads from here; `null` when it could not be kept from that. */

@@ -59,7 +59,11 @@ describe('handover', () => {
     const pid = player!.startedBy;
     await toy.block(pid, 20_000);
     await until('it is adopted', () => player!.lines.includes('torn'), 30_000);
-    expect(toy.tree.find('killing a worker that hangs')).to.have.length(1);
+    // On a busy machine it has begun longer ago before it is given up, and its processor time tells.
+    const killed = ['hangs', 'is blocked'].flatMap((why) =>
+      toy.tree.find(`killing a worker that ${why}`),
+    );
+    expect(killed).to.have.length(1);
     expectTornOnce(player!);
     expect(player!.ended).to.equal(null);
   });

@@ -42,9 +42,9 @@ describe('WorkerHandle', () => {
   let closedConnections: number;
   let streams: [StreamMessage, Socket | null][];
 
-  let sight: { stopped: boolean; cpuMs: number };
+  let sight: { stopped: boolean; cpuMs: number; waitedMs: number };
   beforeEach(() => {
-    sight = { stopped: false, cpuMs: 5_000 };
+    sight = { stopped: false, cpuMs: 5_000, waitedMs: 700 };
     clock = new FakeClock();
     fake = new FakeProcess();
     exits = [];
@@ -64,7 +64,7 @@ describe('WorkerHandle', () => {
         pid: 77,
         clock,
         log: silentLogger,
-        look: () => sight,
+        look: () => ({ ...sight }),
         events: {
           onServing: () => undefined,
           onConnection: () => (closedConnections += 1),
@@ -115,7 +115,33 @@ describe('WorkerHandle', () => {
     expect(fake.process.killed).to.deep.equal([]);
     clock.tick(1);
     handle.checkHeartbeat();
+    clock.tick(20);
     expect(fake.process.killed).to.deep.equal(['SIGKILL']);
+  });
+
+  it('spares a worker that waited for a processor, up to ten seconds', () => {
+    say('hello', 'ready');
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      handle.checkHeartbeat();
+      clock.tick(100);
+      sight.waitedMs += 90;
+      sight.cpuMs += 9;
+    }
+    handle.checkHeartbeat();
+    clock.tick(1);
+    expect(fake.process.killed).to.deep.equal([]);
+    handle.checkHeartbeat();
+    clock.tick(20);
+    expect(fake.process.killed).to.deep.equal(['SIGKILL']);
+  });
+
+  it('spares one whose heartbeat had come while the primary was late', () => {
+    say('hello', 'ready');
+    clock.tick(2_001);
+    handle.checkHeartbeat();
+    say('heartbeat');
+    clock.tick(20);
+    expect(fake.process.killed).to.deep.equal([]);
   });
 
   it('kills a worker that was stopped as soon as a heartbeat is missing', () => {
