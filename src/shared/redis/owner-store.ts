@@ -139,7 +139,8 @@ export class OwnerStore {
     return {
       outcome: 'renewed',
       clients,
-      lastDisconnect: last === '' ? null : Number(last),
+      // Operators write it too: what is no time counts for neither the owner nor `beginStop-6.lua`.
+      lastDisconnect: /^\d+$/.test(last) ? Number(last) : null,
       stopRequest: request === '' ? null : request,
     };
   }

@@ -150,6 +150,19 @@ describe('what an owner leaves in Redis', () => {
     }
   });
 
+  it('is stopped by what the owner saw where the time of the last leave is not one', async () => {
+    const own = await win(a, STREAM);
+    const rule = { now: 10_000, graceMs: 1_000, forced: false };
+    for (const strange of ['', 'yesterday', 'nan', 'inf']) {
+      await fixture.redis.set(names().lastClientDisconnect, strange);
+      expect(await a.owners.renew(own, {}), strange).to.include({ lastDisconnect: null });
+      expect(await a.owners.beginStop(own, { ...rule, idleSince: null })).to.equal('watched');
+      expect(await a.owners.beginStop(own, { ...rule, idleSince: 9_001 })).to.equal('watched');
+      expect(await a.owners.beginStop(own, { ...rule, idleSince: 9_000 })).to.equal('begun');
+      await fixture.redis.del(names().stopping);
+    }
+  });
+
   it('tells its story in order, for the holder of the lock in its term only, and keeps the end of it', async () => {
     const own = await win(a, STREAM);
     const entry = (at: number) => ({ at, what: 'x', why: '' });

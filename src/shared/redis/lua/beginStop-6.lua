@@ -7,7 +7,7 @@ KEYS[6] metadata (hash)
 ARGV[1] worker id   ARGV[2] term   ARGV[3] now, ms   ARGV[4] grace period, ms
 ARGV[5] '1' stop although clients watch   ARGV[6] life of KEYS[4] and of the lock, ms
 ARGV[7] since when the owner has seen nobody, ms, or '': counts where KEYS[5] is missing, because
-        Redis lost it or the last client was never registered
+        Redis lost it or the last client was never registered, or is no time, because operators write too
 ARGV[8] life (init_time)
 
 Returns 1 the stop has begun, 0 somebody watches or the grace period is not over, -1 not the owner.
@@ -20,8 +20,8 @@ if ARGV[5] ~= '1' then
   if redis.call('SCARD', KEYS[3]) > 0 then
     return 0
   end
-  local left = redis.call('GET', KEYS[5]) or ARGV[7]
-  if left == '' or tonumber(ARGV[3]) - tonumber(left) < tonumber(ARGV[4]) then
+  local left = tonumber((redis.call('GET', KEYS[5]) or ''):match('^%d+$') or ARGV[7])
+  if not left or ARGV[3] - left < tonumber(ARGV[4]) then
     return 0
   end
 end
