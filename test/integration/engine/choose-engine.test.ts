@@ -54,6 +54,15 @@ describe('the choice of an engine', () => {
     }
   });
 
+  it('is not misled by a name that is a number', async () => {
+    await fixture.store.sync('test', [record('4'), record('1'), record('60000')]);
+    expect([await takeNth(1), await takeNth(2), await takeNth(3)]).to.deep.equal([
+      '1',
+      '4',
+      '60000',
+    ]);
+  });
+
   it('remembers when it was, by the clock of Redis', async () => {
     await fixture.store.sync('test', [record('a'), record('b')]);
     await fixture.redis.zadd(keys.assigned, 1, 'b');

@@ -188,8 +188,9 @@ describe('the registry of the engines', () => {
 
     it('loses what is no longer on it with all that is known of it, and nothing of others', async () => {
       await fixture.store.sync(ALIVE, [record('c', { source: ALIVE })]);
-      await put(mine('a'), mine('b'), record('d', { source: 'api' }));
-      await know('a', 'b', 'c', 'd');
+      await put(...['a', 'e', 'f', 'b', 'g', 'h'].map((id) => mine(id)));
+      await put(record('d', { source: 'api' }));
+      await know('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
       await events();
       await sync(mine('b'));
       expect(Object.keys(await registry())).to.have.members(['b', 'c', 'd']);

@@ -129,8 +129,10 @@ describe('the reservation of an engine', () => {
 
   it('is dropped with its dead worker', async () => {
     await fixture.store.sync('test', [record('a')]);
-    await take('l1');
+    for (const n of [3, 4, 5]) await takeNth(n);
+    await fixture.store.release('l3');
     await take('l2', { stream: streamOf(2), worker: 'h:2:bb' as WorkerId });
+    await takeNth(6);
     await fixture.redis.hset(keys.reservations, 'x', 'not json', 'y', 'null');
     const reaper = new RedisReaper(fixture.redis, makeKeys({ hashTags: false }));
     await reaper.reap(WORKER, []);
