@@ -143,7 +143,7 @@ export class PrimaryLink {
     this.#vitals = {
       ...this.#workload(),
       eventLoopLagMs: Math.round(lagMs),
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: residentBytes() ?? this.#vitals.rssBytes,
     };
     // Behind other messages too, such as the positions of thousands: a missed one tells of a hang.
     if (this.#beatUnsent) return;
@@ -151,5 +151,14 @@ export class PrimaryLink {
     this.#post({ type: 'heartbeat', vitals: this.#vitals }, () => {
       this.#beatUnsent = false;
     });
+  }
+}
+
+/** `null` where the system has no descriptor left to read it with: that must not end the worker. */
+function residentBytes(): number | null {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return null;
   }
 }

@@ -59,6 +59,24 @@ describe('PrimaryLink', () => {
     expect(beat.vitals.eventLoopLagMs).to.be.at.least(0);
   });
 
+  it('beats on where the system has no descriptor left to read its memory with', () => {
+    const { rss } = process.memoryUsage;
+    link.open();
+    clock.tick(250);
+    const [, first] = channel.sent;
+    process.memoryUsage.rss = () => {
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    };
+    try {
+      clock.tick(250);
+    } finally {
+      process.memoryUsage.rss = rss;
+    }
+    const [, , second] = channel.sent;
+    if (first?.type !== 'heartbeat' || second?.type !== 'heartbeat') throw new Error('no heartbeat');
+    expect(second.vitals.rssBytes).to.equal(first.vitals.rssBytes);
+  });
+
   it('does not pile up heartbeats before a primary that does not read', () => {
     link.open();
     channel.reads = false;
