@@ -32,7 +32,7 @@ export interface Connection {
   /** Process id of the worker it was dealt to; `null` while it waits for one. */
   readonly worker: number | null;
   readonly phase: Phase;
-  /** Workers that died with its request unanswered. */
+  /** Workers that died with its request unanswered, or could not take it. */
   readonly replays: number;
   /** Raised by every deal, so that the late failure of an older one is told from the current. */
   readonly deal: number;
@@ -45,7 +45,9 @@ export type ConnectionMessage =
   | ProgressMessage
   | Extract<
       WorkerMessage,
-      { readonly type: 'positions' | 'handover' | 'returned' | 'connection-closed' }
+      {
+        readonly type: 'positions' | 'handover' | 'returned' | 'not-received' | 'connection-closed';
+      }
     >;
 
 /** What a worker reports of one of its connections, apart from giving it up. */
@@ -61,6 +63,7 @@ const CONNECTION_TYPES: ReadonlySet<string> = new Set<ConnectionMessage['type']>
   'positions',
   'handover',
   'returned',
+  'not-received',
   'connection-closed',
 ]);
 
@@ -68,13 +71,13 @@ export function isConnectionMessage(message: WorkerMessage): message is Connecti
   return CONNECTION_TYPES.has(message.type);
 }
 
-/** Times that a request is asked again: it may be what the workers die of. */
-const MAX_REPLAYS = 2;
+/** Times that a request is asked again: it may be what the workers die of, or too much for all of them. */
+export const MAX_REPLAYS = 2;
 
 /**
- * What the death of its worker means for a connection; `null`: it has to be closed.
+ * What becomes of a connection that its worker cannot serve; `null`: it has to be closed.
  *
- * `dealt` is dealt again although the dead worker may have read a part of the request: that part is
+ * `dealt` is dealt again although a dead worker may have read a part of the request: that part is
  * lost, and the next worker's header timeout answers 408. A response that had begun cannot go on.
  */
 export function rescueOf({ phase, replays }: Pick<Connection, 'phase' | 'replays'>): Errand | null {
@@ -159,7 +162,7 @@ export class ConnectionTable {
     return entry.deal;
   }
 
-  /** Its worker died with the request unanswered. */
+  /** Its worker died with the request unanswered, or could not take it. */
   countReplay(connection: Connection): void {
     this.#entry(connection).replays += 1;
   }

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../shared/errors.js';
 import type { PrimaryMessage } from '../shared/ipc/messages.js';
 import type { Logger } from '../shared/log/logger.js';
 import type { Connection, ConnectionMessage, Errand } from './connections.js';
-import { ConnectionTable, rescueOf } from './connections.js';
+import { ConnectionTable, MAX_REPLAYS, rescueOf } from './connections.js';
 import { chooseWorker } from './deal-policy.js';
 import type { Share } from './gather-policy.js';
 import { endSocket, refuse } from './refusal.js';
@@ -34,6 +34,7 @@ interface Waiting {
 
 /** New connections that may wait for a worker; as many as the kernel holds in the backlog. */
 const MAX_WAITING = 4_096;
+const NEW: Errand = { type: 'connection' };
 /** A worker is back within a second or two; players give up after ten. */
 const WAIT_MS = 5_000;
 
@@ -97,6 +98,11 @@ export class Dealer {
         if (connection !== null) this.#place(connection, { type: 'connection' }, true);
         return;
       }
+      case 'not-received': {
+        const connection = this.#table.of(pid, message.connection);
+        if (connection !== null) this.#dealElsewhere(connection, pid);
+        return;
+      }
       case 'handover': {
         const connection = this.#table.of(pid, message.connection);
         if (connection === null) return;
@@ -157,6 +163,15 @@ export class Dealer {
     else this.#deal(target, connection, errand, preferNew);
   }
 
+  /** To the same one again it would be lost again, and between two that are full it would never end. */
+  #dealElsewhere(connection: Connection, pid: number): void {
+    this.#deps.log.warn('a worker has no descriptor left for a connection', { worker: pid });
+    const errand = rescueOf(connection) ?? NEW;
+    this.#table.countReplay(connection);
+    if (connection.replays > MAX_REPLAYS) this.#giveUp({ connection, errand });
+    else this.#place(connection, errand, true, pid);
+  }
+
   #choose(preferNew: boolean, except?: number): DealTarget | null {
     const candidates = this.#deps
       .serving()
@@ -203,7 +218,7 @@ export class Dealer {
   }
 
   /** No worker in time: an error for who has no answer yet, FIN for who has. */
-  #giveUp({ connection, errand }: Waiting): void {
+  #giveUp({ connection, errand }: Omit<Waiting, 'timer'>): void {
     this.#unwait(connection);
     this.#table.remove(connection);
     if (errand.type === 'adopt') endSocket(connection.socket);

@@ -151,6 +151,8 @@ export type WorkerMessage =
     }
   /** Not a byte was read from this connection and this worker will not touch it again. */
   | { readonly type: 'returned'; readonly connection: ConnectionId }
+  /** Its message came without it: this process has no descriptor left (EMFILE). */
+  | { readonly type: 'not-received'; readonly connection: ConnectionId }
   | { readonly type: 'connection-closed'; readonly connection: ConnectionId }
   /** The worker won a stream's lock: what to free when it dies. */
   | { readonly type: 'owning'; readonly stream: StreamId; readonly term: number }
@@ -196,6 +198,7 @@ const WORKER_TYPES: ReadonlySet<string> = new Set<WorkerMessage['type']>([
   'positions',
   'handover',
   'returned',
+  'not-received',
   'connection-closed',
   'owning',
   'released',

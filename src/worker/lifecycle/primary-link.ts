@@ -6,6 +6,9 @@ import type { Clock } from '../../shared/clock.js';
 import type { PrimaryMessage, WorkerMessage, WorkerVitals } from '../../shared/ipc/messages.js';
 import { isPrimaryMessage } from '../../shared/ipc/messages.js';
 
+/** Node's own messages, and with them those that carry a socket, are `internalMessage`. */
+type ChannelEvent = 'message' | 'internalMessage';
+
 /** What `process` has of the channel to the primary. */
 export interface IpcChannel {
   send?: (
@@ -14,8 +17,8 @@ export interface IpcChannel {
     options: undefined,
     callback: (error: Error | null) => void,
   ) => boolean;
-  on(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
-  off(event: 'message', listener: (message: unknown, handle: unknown) => void): unknown;
+  on(event: ChannelEvent, listener: (message: unknown, handle: unknown) => void): unknown;
+  off(event: ChannelEvent, listener: (message: unknown, handle: unknown) => void): unknown;
 }
 
 export interface PrimaryLinkDeps {
@@ -47,6 +50,9 @@ export class PrimaryLink {
   readonly #onMessage = (message: unknown, handle: unknown): void => {
     this.#receive(message, handle);
   };
+  readonly #onInternal = (message: unknown, handle: unknown): void => {
+    if ((handle ?? null) === null) this.#missHandle(message);
+  };
   #workload: () => Workload = () => ({ clients: 0, streams: 0 });
   #vitals: WorkerVitals = { clients: 0, streams: 0, eventLoopLagMs: 0, rssBytes: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -73,6 +79,7 @@ export class PrimaryLink {
       throw new Error('a worker is started by the primary: run the primary instead');
     }
     this.#channel.on('message', this.#onMessage);
+    this.#channel.on('internalMessage', this.#onInternal);
     this.#lag.enable();
     this.send({ type: 'hello' });
     this.#timer = this.#clock.setInterval(() => this.#beat(), HEARTBEAT_MS);
@@ -122,6 +129,7 @@ export class PrimaryLink {
     clearInterval(this.#timer);
     this.#lag.disable();
     this.#channel.off('message', this.#onMessage);
+    this.#channel.off('internalMessage', this.#onInternal);
   }
 
   #post(message: WorkerMessage, onSent: () => void): void {
@@ -135,6 +143,17 @@ export class PrimaryLink {
   #receive(message: unknown, handle: unknown): void {
     if (!isPrimaryMessage(message)) return;
     this.#handlers.get(message.type)?.(message, (handle as Socket | undefined) ?? null);
+  }
+
+  /**
+   * A message whose socket this process has no descriptor for. Node keeps the message to itself, and tells a
+   * sender that keeps its own handle nothing (Node 20): the player would wait for ever.
+   */
+  #missHandle(message: unknown): void {
+    const { cmd, msg } = message as { readonly cmd?: unknown; readonly msg?: unknown };
+    if (cmd !== 'NODE_HANDLE' || !isPrimaryMessage(msg)) return;
+    if ('connection' in msg) this.send({ type: 'not-received', connection: msg.connection });
+    else this.#receive(msg, null);
   }
 
   #beat(): void {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 
 import { openSockets } from '../../helpers/leaks.js';
@@ -114,5 +115,46 @@ describe('dealing without a worker', () => {
     } finally {
       await toy.end();
     }
+  });
+});
+
+describe('dealing to a worker that has no descriptor left', () => {
+  let toy: ToyTree;
+  afterEach(() => toy.end());
+
+  async function start(workers: number): Promise<void> {
+    toy = await ToyTree.start({ workers });
+    await until('they serve', () => toy.tree.find('a worker serves').length === workers, 30_000);
+  }
+
+  /** From now on the process can open nothing: its three standard streams are below the limit. */
+  function fill(pid: number): void {
+    execFileSync('prlimit', ['--pid', String(pid), '--nofile=3:3']);
+  }
+
+  it('leads to a sibling, and the worker keeps the players that it has', async () => {
+    await start(2);
+    const player = toy.player();
+    await until('it plays', () => player.lines.length > 0);
+    const full = player.startedBy;
+    fill(full);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => toy.get('/whoami')));
+    const other = toy.tree.children().find((pid) => pid !== full);
+    expect(new Set(answers.map(({ body }) => body))).to.deep.equal(new Set([String(other)]));
+    const { length } = player.lines;
+    await until('the player goes on', () => player.lines.length > length + 100);
+    expect(player.ended).to.equal(null);
+    expect(toy.tree.find('a worker is gone')).to.deep.equal([]);
+  });
+
+  it('answers 503 where there is no sibling, and keeps no handle', async () => {
+    await start(1);
+    const before = openSockets(toy.tree.pid);
+    fill(Number(toy.tree.children()[0]));
+    const client = toy.socket('GET /whoami HTTP/1.1\r\nHost: toy\r\n\r\n');
+    await until('the connection ends', () => client.ended !== null, 30_000);
+    expect(client.head).to.match(/^HTTP\/1\.1 503 /);
+    expect(client.ended).to.equal('fin');
+    await until('the handle is closed', () => openSockets(toy.tree.pid) <= before);
   });
 });

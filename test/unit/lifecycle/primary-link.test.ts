@@ -42,6 +42,7 @@ describe('PrimaryLink', () => {
     link.close();
     clock.restore();
     expect(channel.listenerCount('message')).to.equal(0);
+    expect(channel.listenerCount('internalMessage')).to.equal(0);
   });
 
   it('says hello first, then beats four times a second with what it is told to report', () => {
@@ -60,20 +61,22 @@ describe('PrimaryLink', () => {
   });
 
   it('beats on where the system has no descriptor left to read its memory with', () => {
-    const { rss } = process.memoryUsage;
+    const usage = process.memoryUsage as { rss: () => number };
+    const before = usage.rss;
     link.open();
     clock.tick(250);
     const [, first] = channel.sent;
-    process.memoryUsage.rss = () => {
+    usage.rss = () => {
       throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
     };
     try {
       clock.tick(250);
     } finally {
-      process.memoryUsage.rss = rss;
+      usage.rss = before;
     }
     const [, , second] = channel.sent;
-    if (first?.type !== 'heartbeat' || second?.type !== 'heartbeat') throw new Error('no heartbeat');
+    if (first?.type !== 'heartbeat' || second?.type !== 'heartbeat')
+      throw new Error('no heartbeat');
     expect(second.vitals.rssBytes).to.equal(first.vitals.rssBytes);
   });
 
@@ -131,6 +134,24 @@ describe('PrimaryLink', () => {
     channel.emit('message', { type: 'process:msg' });
     channel.emit('message', null);
     expect(seen).to.deep.equal([[4, null], true]);
+  });
+
+  it('tells of a connection that the system had no descriptor for, and takes a stream without it', () => {
+    const seen: unknown[] = [];
+    link.on('connection', () => seen.push('connection'));
+    link.on('stream-adopt', ({ term }, socket) => seen.push([term, socket]));
+    link.open();
+    const carried = (msg: object): object => ({ cmd: 'NODE_HANDLE', type: 'net.Socket', msg });
+    channel.emit('internalMessage', carried({ type: 'connection', connection: 4 }), null);
+    channel.emit('internalMessage', carried({ type: 'stream-adopt', term: 7 }), null);
+    channel.emit('internalMessage', carried({ type: 'connection', connection: 5 }), {});
+    channel.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' }, undefined);
+    channel.emit('internalMessage', carried({ type: 'somebody-elses' }), undefined);
+    expect(seen).to.deep.equal([[7, null]]);
+    expect(channel.sent).to.deep.equal([
+      { type: 'hello' },
+      { type: 'not-received', connection: 4 },
+    ]);
   });
 
   it('says what to do when nobody started it', () => {

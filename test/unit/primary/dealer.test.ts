@@ -128,6 +128,17 @@ describe('Dealer', () => {
     expect(dealer.open).to.equal(0);
   });
 
+  it('asks no more workers than three to take a connection that none has a descriptor for', async () => {
+    const { text, ended } = await accept();
+    for (const pid of [1, 2, 1, 2]) dealer.receive(pid, { type: 'not-received', connection: 1 });
+    expect(workers.map(({ sent }) => sent.length)).to.deep.equal([2, 1]);
+    await until('it is refused', () => ended());
+    expect(text())
+      .to.match(/^HTTP\/1\.1 503 /)
+      .and.to.include('NO_WORKER');
+    expect(dealer.open).to.equal(0);
+  });
+
   it('lets a sibling adopt a player at its last report, torn', async () => {
     await accept();
     dealer.receive(1, { type: 'connection-playing', connection: 1, session: session(1) });
