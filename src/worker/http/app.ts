@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { makeGuards, type Guards } from './auth.js';
+import { trustOf } from './client-address.js';
 import { takePathToken } from './credentials.js';
 import type { HttpDeps } from './deps.js';
 import { makeErrorHandler, methodNotAllowed, notFound } from './error-handler.js';
@@ -23,10 +24,7 @@ export function makeApp(deps: HttpDeps): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  app.set(
-    'trust proxy',
-    deps.settings.trustedProxies.length > 0 && [...deps.settings.trustedProxies],
-  );
+  app.set('trust proxy', trustOf(deps.settings.trustedProxies));
 
   app.use(takePathToken);
   // Media first: nothing may stand between a player and its bytes (style 5.4.6).
