@@ -14,6 +14,8 @@ const LINES = /[^\r\n]+/g;
 const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 /** Bytes that are rewritten in one turn of the event loop: some 10 ms where each address is signed. */
 const SLICE_BYTES = 32_768;
+/** What Kodi and its like take from behind an address: `|User-Agent=…&Referer=…`. A name may have a bar too. */
+const OPTIONS = /\|[\w-]+=/;
 const HEADING = /^(?:\xef\xbb\xbf)?\s*#EXTM3U/i;
 
 export interface RewrittenPlaylist {
@@ -89,11 +91,11 @@ interface StreamLine {
 export function streamLine(line: string): StreamLine | null {
   const { before, address, after } = parts(line);
   if (address === '' || address.startsWith('#')) return null;
-  const whole = streamOf(address);
-  if (whole !== null) return { before, content: whole, after };
-  const bar = address.indexOf('|');
-  const content = bar < 0 ? null : streamOf(address.slice(0, bar));
-  return content && { before, content, after: address.slice(bar) + after };
+  for (const end of [address.search(OPTIONS), address.length, address.indexOf('|')]) {
+    const content = end < 0 ? null : streamOf(address.slice(0, end));
+    if (content !== null) return { before, content, after: address.slice(end) + after };
+  }
+  return null;
 }
 
 /** By hand: `trim` takes bytes away that are halves of characters here, and a pattern backtracks. */

@@ -156,6 +156,24 @@ describe('rewritePlaylist', () => {
     );
   });
 
+  it('keeps those options also where the address could be read with them in it', () => {
+    const options = '|User-Agent=VLC/3.0 LibVLC&Referer=http://a.example/';
+    for (const [line, kind] of [
+      [`http://e:6878/ace/getstream?id=${HEX}&pid=1`, 'id'],
+      [`http://hap:8000/pid/${HEX}/stream.mp4`, 'id'],
+      [`acestream://${HEX}?name=News`, 'id'],
+      [`acestream:?infohash=${HEX}&name=News`, 'infohash'],
+      [`magnet:?xt=urn:btih:${HEX}&dn=News`, 'infohash'],
+    ] as const) {
+      expect(rewrite(line + options)).to.equal(`${BASE}/ace/getstream?${kind}=${HEX}${options}`);
+    }
+    expect(rewrite(`acestream://${HEX}|VLC`)).to.equal(`${BASE}/ace/getstream?id=${HEX}|VLC`);
+    // A bar in a name is no option.
+    expect(rewrite(`magnet:?xt=urn:btih:${HEX}&dn=News|HD`)).to.equal(
+      `${BASE}/ace/getstream?infohash=${HEX}`,
+    );
+  });
+
   it('takes time in proportion to the size, whatever stands there', () => {
     const fill = (unit: string): Buffer => Buffer.alloc(MAX_PLAYLIST_BYTES, unit, 'latin1');
     for (const unit of [
