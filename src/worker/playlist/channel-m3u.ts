@@ -2,7 +2,9 @@ import type { FileFault } from '../../shared/watched-file.js';
 import { AliasBook, ChannelListError, type ChannelList } from './channel-list.js';
 import { playlistLines, rewriteInSlices, rewritePlaylist, streamLine } from './rewrite.js';
 
-const EXTINF = /^\s*#EXTINF:/i;
+/** A byte order mark may stand before it: bytes are characters here. */
+const EXTINF = /^(?:\xef\xbb\xbf)?\s*#EXTINF:/i;
+const NO_ADDRESS = /^\s*(?:#|$)/;
 const ALIAS_ATTRIBUTE = /\salias="([^"]*)"/i;
 
 /**
@@ -20,7 +22,7 @@ export function parseChannelM3u(file: Buffer): ChannelList {
   let alias: string | undefined;
   for (const line of playlistLines(file)) {
     if (EXTINF.test(line)) alias = ALIAS_ATTRIBUTE.exec(line)?.[1];
-    if (alias === undefined || line.startsWith('#') || line.trim() === '') continue;
+    if (alias === undefined || EXTINF.test(line) || NO_ADDRESS.test(line)) continue;
     const content = streamLine(line)?.content;
     const message =
       content === undefined

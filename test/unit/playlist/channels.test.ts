@@ -188,6 +188,14 @@ describe('parseChannelM3u', () => {
     expect(list.streams).to.equal(2);
   });
 
+  it('finds an alias behind a byte order mark, and the stream behind options that are indented', () => {
+    const list = m3u(
+      ...['\ufeff#EXTINF:-1 alias="one",One', '\t#EXTVLCOPT:http-user-agent=VLC', HEX],
+      ...['  #EXTINF:-1 alias="two",Two', '#KODIPROP:inputstream=x', ' ', `  ${OTHER}`],
+    );
+    expect([...list.aliases.keys()]).to.deep.equal(['one', 'two']);
+  });
+
   it('lists every fault at once', () => {
     const found = faults(() =>
       m3u(
