@@ -25,7 +25,7 @@ export class RepeatLimiter {
     if (record.level !== 'warn' && record.level !== 'error') return [record];
     const key = kindOf(record);
     const kind = this.#kinds.get(key);
-    if (kind !== undefined && record.time - kind.since < WINDOW_MS) {
+    if (kind !== undefined && !isOver(kind, record.time)) {
       kind.last = record;
       if (kind.written < REPEATS_PER_WINDOW) {
         kind.written += 1;
@@ -42,7 +42,7 @@ export class RepeatLimiter {
 
   /** Counts of the windows that are over at `now`, of all with `Infinity`. */
   flush(now: number): readonly LogRecord[] {
-    const over = [...this.#kinds].filter(([, { since }]) => now - since >= WINDOW_MS);
+    const over = [...this.#kinds].filter(([, kind]) => isOver(kind, now));
     for (const [key] of over) this.#kinds.delete(key);
     return over.flatMap(([, kind]) => summary(kind));
   }
@@ -51,6 +51,11 @@ export class RepeatLimiter {
     const [oldest] = this.#kinds.keys();
     if (this.#kinds.size >= MAX_KINDS && oldest !== undefined) this.#kinds.delete(oldest);
   }
+}
+
+/** Also when the clock was set back: else a kind would be withheld until the time it began at comes again. */
+function isOver({ since }: Kind, now: number): boolean {
+  return now < since || now - since >= WINDOW_MS;
 }
 
 function summary({ withheld, last }: Kind): LogRecord[] {

@@ -28,6 +28,17 @@ describe('the limiter of repeated lines', () => {
     expect(next).to.deep.equal(line(WINDOW_MS));
   });
 
+  it('goes on when the clock of the system is set back', () => {
+    const limiter = new RepeatLimiter();
+    const now = 10 * WINDOW_MS;
+    for (let at = 0; at < 50; at += 1) limiter.pass(line(now + at));
+    const [count, next] = limiter.pass(line(1));
+    expect(count?.fields).to.deep.equal({ repeated: 50 - REPEATS_PER_WINDOW });
+    expect(next).to.deep.equal(line(1));
+    for (let at = 0; at < 50; at += 1) limiter.pass(line(now + at));
+    expect(limiter.flush(1)).to.have.length(1);
+  });
+
   it('keeps streams, codes and levels apart, and never withholds information', () => {
     const limiter = new RepeatLimiter();
     const kinds = [{ stream: 'a' }, { stream: 'b' }, { code: 'X' }, { error: { code: 'Y' } }];
