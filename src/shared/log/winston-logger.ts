@@ -20,6 +20,8 @@ export interface ClosableLogger extends Logger {
 }
 
 const CLOSE_DEADLINE_MS = 1_000;
+/** The other end of a pipe, or the terminal, is gone for good. */
+const NOBODY_READS: ReadonlySet<string | undefined> = new Set(['EPIPE', 'EIO']);
 
 /**
  * Writes to standard output unless told otherwise; rotation belongs to pm2 or systemd. No handlers
@@ -56,8 +58,10 @@ class Output {
     this.#winston = root;
     this.#destination = destination;
     this.#rank = LOG_LEVELS.indexOf(level);
-    // Nobody reads any more (EPIPE): without a listener this would end the process.
-    destination.on('error', () => (this.#closed = true));
+    // Without a listener this would end the process. A full disk may have room again for the next line.
+    destination.on('error', (error: NodeJS.ErrnoException) => {
+      if (destination.destroyed || NOBODY_READS.has(error.code)) this.#closed = true;
+    });
   }
 
   enabled(level: LogLevel): boolean {

@@ -1,4 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns, StdioOptions } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +38,14 @@ class Sink extends Writable {
 
 function logTo(sink: Sink, level: LogLevel = 'info'): ClosableLogger {
   return createLogger({ level, format: 'json' }, { worker: 'w' }, sink);
+}
+
+const MODULE = new URL('../../../src/shared/log/winston-logger.ts', import.meta.url);
+
+function run(script: string, stdout: number | 'pipe'): SpawnSyncReturns<string> {
+  const argv = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const stdio: StdioOptions = ['ignore', stdout, 'pipe'];
+  return spawnSync(process.execPath, argv, { encoding: 'utf8', maxBuffer: 10_000_000, stdio });
 }
 
 describe('createLogger', () => {
@@ -107,20 +119,46 @@ describe('createLogger', () => {
     await logger.close();
   });
 
-  it('has written everything to a pipe when the process exits after close', () => {
-    const module = new URL('../../../src/shared/log/winston-logger.ts', import.meta.url);
+  it('writes again when a full disk has room', () => {
     const script = `
-      import { createLogger } from ${JSON.stringify(fileURLToPath(module))};
+      import { execFileSync } from 'node:child_process';
+      import { createLogger } from ${JSON.stringify(fileURLToPath(MODULE))};
+      process.on('SIGXFSZ', () => undefined);
+      // Bytes that a file may have: what a full disk does, without one.
+      const room = (bytes) => execFileSync('prlimit', ['--pid', process.pid, '--fsize=' + bytes + ':']);
+      const logger = createLogger({ level: 'info', format: 'json' });
+      logger.info('before');
+      room(1);
+      for (const message of ['one', 'two']) {
+        logger.info(message);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      room('unlimited');
+      logger.info('after');
+      await logger.close();
+    `;
+    const directory = mkdtempSync(join(tmpdir(), 'log-'));
+    try {
+      const path = join(directory, 'out');
+      const { stderr, status } = run(script, openSync(path, 'w'));
+      expect(status, stderr).to.equal(0);
+      const lines = readFileSync(path, 'utf8').trim().split('\n');
+      const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message);
+      expect(messages).to.deep.equal(['before', 'after']);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('has written everything to a pipe when the process exits after close', () => {
+    const script = `
+      import { createLogger } from ${JSON.stringify(fileURLToPath(MODULE))};
       const logger = createLogger({ level: 'info', format: 'json' });
       for (let at = 0; at < 500; at += 1) logger.info('x'.repeat(1000));
       await logger.close();
       process.exit(0);
     `;
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '--eval', script],
-      { encoding: 'utf8', maxBuffer: 10_000_000 },
-    );
+    const { stdout, stderr } = run(script, 'pipe');
     expect(stdout.split('\n'), stderr).to.have.length(501);
   });
 });
