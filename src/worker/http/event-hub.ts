@@ -58,6 +58,10 @@ export class EventHub {
   /** Begins the answer. Throws `LISTENER_LIMIT`, or `SHUTTING_DOWN` after `close`. */
   add(response: Response, { withKey }: { readonly withKey: boolean }): void {
     if (this.#closed) throw new AppError('SHUTTING_DOWN');
+    if (response.req.method === 'HEAD') {
+      response.status(200).set(HEADERS).end();
+      return;
+    }
     if (this.#listeners.size >= MAX_LISTENERS) {
       throw new AppError('LISTENER_LIMIT', { limit: MAX_LISTENERS });
     }

@@ -97,6 +97,19 @@ describe('GET /events', () => {
     await until('no listener is left', () => hub.size === 0);
   });
 
+  it('ends the answer to HEAD, which takes nobody a place', async () => {
+    await start();
+    const socket = connect(app.port, '127.0.0.1');
+    let text = '';
+    let ended = false;
+    socket.on('data', (part: Buffer) => (text += part.toString()));
+    socket.on('end', () => (ended = true));
+    socket.write('HEAD /events HTTP/1.1\r\nHost: panel\r\n\r\n');
+    await until('it is answered and closed', () => ended);
+    expect(text).to.match(/^HTTP\/1\.1 200 [^]*\r\nContent-Type: text\/event-stream/);
+    expect(hub.size).to.equal(0);
+  });
+
   it('tells everything but the players to whoever asks while no key is configured', async () => {
     await start();
     const { listener, answer: head } = await listen();
