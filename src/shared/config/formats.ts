@@ -145,6 +145,11 @@ export function isHost(text: string): boolean {
   return text.length <= 253 && LABELS.test(text) && !DOTTED_NUMBERS.test(text);
 }
 
+/** A host that can stand in a URL: an IPv6 address with a zone cannot. */
+export function isUrlHost(text: string): boolean {
+  return isHost(text) && !text.includes('%');
+}
+
 function inRange(text: string, grammar: RegExp, min: number, max: number): number {
   const value = grammar.test(text) ? Number(text) : NaN;
   if (!(value >= min && value <= max)) throw new FormatError();

@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 
 import { authority } from './address.js';
-import { FormatError, integer, isHost } from './formats.js';
+import { FormatError, integer, isUrlHost } from './formats.js';
 import type { Format } from './formats.js';
 import type { EngineAddress, RedisAddress } from './settings.js';
 
@@ -96,7 +96,7 @@ function hostAndPort(address: string): { host: string; port: number } {
   const groups = HOST_AND_PORT.exec(address)?.groups;
   if (groups === undefined) throw new FormatError(`"${address}" is not host:port`);
   const host = groups.v6 ?? groups.plain ?? '';
-  const valid = groups.v6 === undefined ? isHost(host) : isIPv6(host);
+  const valid = isUrlHost(host) && (groups.v6 === undefined || isIPv6(host));
   if (!valid) throw new FormatError(`"${host}" in "${address}" is no host`);
   return { host: host.toLowerCase(), port: part(PORT, groups.port ?? '', address, 'the port') };
 }

@@ -31,7 +31,8 @@ export function httpUrl(): Format<string> {
     parse: (text) => {
       const url = parseUrl(text);
       if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new FormatError();
-      if (url.search !== '' || url.hash !== '') {
+      // Empty ones too, which `search` and `hash` do not show.
+      if (/[?#]/.test(text)) {
         throw new FormatError('a query or a fragment has no place in it');
       }
       return url.href.replace(/\/+$/, '');

@@ -1,5 +1,5 @@
 import { authority } from '../../shared/config/address.js';
-import { isHost } from '../../shared/config/formats.js';
+import { isUrlHost } from '../../shared/config/formats.js';
 import type { EngineAddress } from '../../shared/config/settings.js';
 import { AppError } from '../../shared/errors.js';
 
@@ -48,7 +48,7 @@ export function parseEngineRequest(body: unknown): EngineAddress {
 }
 
 function isHostText(value: unknown): value is string {
-  return typeof value === 'string' && isHost(value);
+  return typeof value === 'string' && isUrlHost(value);
 }
 
 function isPort(value: unknown): value is number {

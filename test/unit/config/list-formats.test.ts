@@ -48,6 +48,8 @@ describe('engineList', () => {
       ['::1:6878', /not host:port/],
       ['[::g]:1', /no host/],
       ['[10.0.0.1]:1', /no host/],
+      // A URL has no place for a zone, and every request to it would fail.
+      ['[fe80::1%eth0]:1', /no host/],
       ['a:0', /port in "a:0" must be a whole number/],
       ['a:12abc', /port/],
       ['a:1;fast', /"fast" in "a:1;fast" is not understood/],
@@ -144,6 +146,8 @@ describe('httpUrl', () => {
     'http:a',
     'http://a?b=c',
     'http://a#b',
+    'http://a/?',
+    'http://a/#',
     ' http://a',
   ]) {
     it(`refuses ${JSON.stringify(text)}`, () => {

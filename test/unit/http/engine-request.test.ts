@@ -54,7 +54,17 @@ describe('parseEngineRequest', () => {
   });
 
   it('refuses hosts that are more than a host', () => {
-    for (const host of ['', 'http://a', 'a:1', 'a b', 'a\r\nb', 'user@a', 'a/../b', '[::1]']) {
+    for (const host of [
+      '',
+      'http://a',
+      'a:1',
+      'a b',
+      'a\r\nb',
+      'user@a',
+      'a/../b',
+      '[::1]',
+      'fe80::1%lo',
+    ]) {
       expect(reasons({ host, port: 1 }), host).to.have.lengthOf(1);
     }
   });
