@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import type { Worker } from 'node:cluster';
 import type { Socket } from 'node:net';
 
 import type { Clock } from '../shared/clock.js';
@@ -217,7 +218,8 @@ export class Supervisor {
   /** `null` when the system has no process left; the next try follows the restart policy. */
   #fork(slot: Slot, inputs: WorkerInputs): WorkerHandle | null {
     const { clock, log, events } = this.#deps;
-    const worker = cluster.fork();
+    const worker = tryFork(log);
+    if (worker === null) return null;
     worker.on('error', (error) => log.debug('the channel of a worker failed', { error }));
     if (worker.process.pid === undefined) {
       log.error('the system cannot fork a worker', { slot: slot.index });
@@ -320,5 +322,15 @@ export class Supervisor {
 
   #wake(): void {
     for (const look of [...this.#waiters]) look();
+  }
+}
+
+/** Node emits some failures (EAGAIN, EMFILE: then there is no process id) and throws others (ENOMEM). */
+function tryFork(log: Logger): Worker | null {
+  try {
+    return cluster.fork();
+  } catch (error) {
+    log.error('the system cannot fork a worker', { error });
+    return null;
   }
 }
