@@ -115,8 +115,9 @@ class Keys {
 function announce(address: AddressInfo, log: ClosableLogger): void {
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   log.info(`listening on http://${host}:${String(address.port)}`, { port: address.port });
-  // pm2's `wait_ready`; nobody listens where nobody started us with a channel.
-  process.send?.('ready');
+  // pm2's `wait_ready`; nobody listens where nobody started us with a channel. Whether pm2 still lives is
+  // nothing to die of: without a callback a closed channel would be an error that nobody caught.
+  process.send?.('ready', undefined, undefined, () => undefined);
 }
 
 main();

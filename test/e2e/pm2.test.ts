@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -166,5 +167,32 @@ describe('Under pm2', () => {
     const complaints = await readFile(left.pm_err_log_path, 'utf8');
     expect(complaints.match(/The configuration has/g)).to.have.length(1);
     expect(complaints).to.include('PROXY_WORKERS');
+  });
+});
+
+describe('Without the pm2 that started it', () => {
+  it('serves where its channel was closed before it could say ready', async () => {
+    const redis = await startRedis();
+    const port = String(await freePort());
+    const url = `http://127.0.0.1:${port}/health/ready`;
+    const env = { ...FAST, PROXY_HOST: '127.0.0.1', PROXY_PORT: port, REDIS_URL: redis.url };
+    const proxy = fork(join(ROOT, 'dist/primary/main.js'), {
+      ...{ env: { PATH: process.env['PATH'], ...env, PROXY_WORKERS: '1' }, silent: true },
+    });
+    let log = '';
+    proxy.stdout?.on('data', (part: Buffer) => (log += part.toString()));
+    const exited = once(proxy, 'exit');
+    proxy.disconnect();
+    try {
+      await until('it listens', () => log.includes('listening on'), 30_000);
+      // A turn of its event loop after that it would be gone.
+      expect((await fetch(url)).status).to.equal(200);
+      proxy.kill('SIGTERM');
+      expect(await exited).to.deep.equal([0, null]);
+    } finally {
+      proxy.kill('SIGKILL');
+      await exited;
+      await redis.stop();
+    }
   });
 });
