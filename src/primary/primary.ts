@@ -123,7 +123,8 @@ export class Primary {
   /** Graceful stop within `PROXY_SHUTDOWN_TIMEOUT` (spec 3.8). Never rejects. */
   async stop(why: string): Promise<void> {
     if (this.#ending) return;
-    this.#deps.log.info('shutting down', { why, connections: this.#dealer.open });
+    const { shutdownTimeoutMs: withinMs } = this.#settings;
+    this.#deps.log.info('shutting down', { why, connections: this.#dealer.open, withinMs });
     await this.#end(ExitCode.Ok);
   }
 
@@ -172,7 +173,8 @@ export class Primary {
         const wanted = this.#deps.readSettings();
         const ignored = ignoredChanges(this.#deps.settings, wanted);
         if (ignored.length > 0) log.warn('these settings change with a restart only', { ignored });
-        return this.#inputs(mergeSettings(this.#settings, wanted));
+        this.#settings = mergeSettings(this.#settings, wanted);
+        return this.#inputs(this.#settings);
       },
     });
   }

@@ -32,6 +32,15 @@ describe('supervision', () => {
     expect((await toy.statuses()).map(({ restarts }) => restarts).sort()).to.deep.equal([0, 1]);
   });
 
+  it('stops within the time that the last reload has read', async () => {
+    await start(1, 5_000);
+    toy.settings({ workers: 1, shutdownTimeoutMs: 4_000 });
+    toy.tree.signal('SIGHUP');
+    await toy.tree.line('reloaded', 30_000);
+    toy.tree.signal('SIGTERM');
+    expect((await toy.tree.line('shutting down')).withinMs).to.equal(4_000);
+  });
+
   it('restarts a worker that fails again and again less and less often', async () => {
     await start(2);
     toy.failing(true);
