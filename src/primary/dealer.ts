@@ -132,7 +132,7 @@ export class Dealer {
     }
     if (orphans.length === 0) return;
     this.#deps.log.info('rescued the connections of a worker', {
-      pid,
+      worker: pid,
       rescued: orphans.length - closed,
       closed,
     });
@@ -194,7 +194,7 @@ export class Dealer {
     target.send(messageOf(connection, errand), connection.socket, (error) => {
       // Its death may have been noticed before: then the connection is with somebody else.
       if (this.#table.of(target.pid, connection.id)?.deal !== deal) return;
-      this.#deps.log.debug('a worker could not be reached', { pid: target.pid, error });
+      this.#deps.log.debug('a worker could not be reached', { worker: target.pid, error });
       // Not to the same one again, even where its exit has not been seen.
       this.#place(connection, errand, preferNew, target.pid);
     });
