@@ -58,6 +58,11 @@ export function counterOf(header: number): number {
   return header & 0x0f;
 }
 
+/** The header of a packet of `pid` that begins nothing and has nothing but payload, in the clear. */
+export function plainHeader(pid: number, counter: number): number {
+  return (SYNC_BYTE << 24) | (pid << 8) | PAYLOAD_BIT | (counter & 0x0f);
+}
+
 /** The adaptation field's flags; 0 when there is no field or it is too short to have flags. */
 export function adaptationFlags(bytes: Buffer, at: number, header: number): number {
   if (!hasAdaptationField(header) || bytes[at + 4] === 0) return 0;

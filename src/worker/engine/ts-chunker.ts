@@ -180,18 +180,32 @@ export class TsChunker {
 
   #walk(runs: Buffer[]): CutChunk[] {
     const chunks: CutChunk[] = [];
+    this.#meter.arrivedAt = this.#now;
     for (const run of runs) {
       this.#run = run;
       this.#queuedTo = 0;
-      for (let at = 0; at < run.length; at += PACKET_SIZE) this.#take(at, chunks);
+      for (let at = this.#passPlain(0); at < run.length; at = this.#passPlain(at + PACKET_SIZE)) {
+        this.#take(at, chunks);
+      }
       this.#queueTo(run.length);
     }
     return chunks;
   }
 
+  /**
+   * Most packets lie in the middle of a picture that is known for what it is: nothing is to be read in
+   * them, nor to be cut. Returns where the first other packet from `at` on begins.
+   */
+  #passPlain(at: number): number {
+    const videoPid = this.#tables?.videoPid ?? null;
+    if (videoPid === null || this.#candidate !== NO_CANDIDATE) return at;
+    const full = this.#queuedTo + this.#chunkBytes - this.#queue.length - PACKET_SIZE;
+    return this.#meter.passPlain(this.#run, at, Math.min(this.#run.length, full), videoPid);
+  }
+
   #take(at: number, chunks: CutChunk[]): void {
     const header = headerAt(this.#run, at);
-    const continuity = this.#meter.observe(this.#run, at, header, this.#now);
+    const continuity = this.#meter.observe(this.#run, at, header);
     if (continuity === Continuity.First) this.#markFirst(at, header);
     const role = this.#roles.of(pidOf(header));
     // A repeated packet would be read twice, unless it begins a unit: then reading starts over.
