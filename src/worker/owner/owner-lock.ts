@@ -14,6 +14,8 @@ export interface OwnerLockOptions {
   readonly lockMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** True while something waits for a renewal that succeeds. */
+  readonly troubled: () => boolean;
   /** Fields that go into the metadata with each renewal. */
   readonly pulse: () => Metadata;
   /** The whole metadata, for a Redis that came back empty. */
@@ -27,8 +29,10 @@ export interface OwnerLockOptions {
   readonly onLost: () => void;
 }
 
-/** ms; the owner also sees clients come and go by it, so it is short even for a long lock. */
-const MAX_INTERVAL_MS = 500;
+/** ms between renewals at most: the owner's numbers are as old, and what no event told it waits so long. */
+const MAX_INTERVAL_MS = 1_000;
+/** ms while Redis is in doubt or has not got every chunk: followers wait for the renewal that succeeds. */
+const TROUBLED_INTERVAL_MS = 500;
 /** Part of the lock's life that is left for the way to Redis and for clocks that run apart. */
 const DRIFT = 0.1;
 
@@ -37,7 +41,9 @@ export class OwnerLock {
   readonly #options: OwnerLockOptions;
   readonly #intervalMs: number;
   #timer: NodeJS.Timeout | undefined;
+  /** When the last renewal that succeeded was sent, and when the last one was. */
   #renewedAt: number;
+  #triedAt: number;
   #stopped = false;
   #doubt = false;
   #busy = false;
@@ -46,6 +52,7 @@ export class OwnerLock {
     this.#options = options;
     this.#intervalMs = Math.min(MAX_INTERVAL_MS, options.lockMs / 3);
     this.#renewedAt = options.clock.monotonic();
+    this.#triedAt = this.#renewedAt;
   }
 
   /** True while nobody can say whether the lock is still ours. */
@@ -54,7 +61,8 @@ export class OwnerLock {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.setInterval(() => this.renewNow(), this.#intervalMs);
+    const beatMs = Math.min(TROUBLED_INTERVAL_MS, this.#intervalMs);
+    this.#timer = this.#options.clock.setInterval(() => this.#beat(beatMs), beatMs);
   }
 
   stop(): void {
@@ -72,9 +80,18 @@ export class OwnerLock {
     });
   }
 
+  /** Timers are not exact: what is due before half a beat has passed is due now. */
+  #beat(beatMs: number): void {
+    const healthy = this.#renewedAt === this.#triedAt && !this.#options.troubled();
+    const age = this.#options.clock.monotonic() - this.#triedAt;
+    if (!healthy || age + beatMs / 2 >= this.#intervalMs) this.renewNow();
+    else this.#checkOwnClock();
+  }
+
   async #renew(): Promise<void> {
     const { ownership, store, clock, pulse, logger } = this.#options;
     const sentAt = clock.monotonic();
+    this.#triedAt = sentAt;
     try {
       const answer = await store.renew(ownership, pulse());
       if (this.#stopped) return;

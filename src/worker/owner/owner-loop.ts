@@ -4,7 +4,7 @@ import type { WorkerId } from '../../shared/ids.js';
 import type { Metadata, RenewAnswer } from '../../shared/redis/owner-store.js';
 import type { CutChunk, EngineEnd, EngineStat } from '../contracts.js';
 import type { Continuation } from '../engine/ts-chunker.js';
-import { RingWriter } from '../ring/ring-writer.js';
+import { RingWriter, WriterState } from '../ring/ring-writer.js';
 import { EngineRunner, type EngineSlot } from './engine-runner.js';
 import { IdleWatch } from './idle-watch.js';
 import { ChunkIntake } from './chunk-intake.js';
@@ -173,9 +173,14 @@ export class OwnerLoop {
     this.#abort.abort(new OwnerAbort('shutdown'));
   }
 
-  /** A hint that viewers came or went: look at once. */
+  /** A hint that viewers went: look at once. */
   lookAtCensus(): void {
     this.#lease.renewNow();
+  }
+
+  /** A hint that a viewer came, which changes something for the first one only. */
+  viewerCame(): void {
+    if (!this.#idle.watched) this.#lease.renewNow();
   }
 
   #makeLease(): OwnerLock {
@@ -186,6 +191,7 @@ export class OwnerLoop {
       lockMs: settings.ownerLockTtlMs,
       clock,
       logger,
+      troubled: () => this.#writer.state !== WriterState.Online,
       pulse: () => this.#pulse(),
       wholeMetadata: () => ({ ...this.#record.whole, ...this.#pulse() }),
       onRenewed: (answer) => this.#onRenewed(answer),

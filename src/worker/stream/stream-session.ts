@@ -304,8 +304,10 @@ export class StreamSession {
       case 'owner_changed':
         if (event.owner === '') this.#stopFollowing?.({ kind: 'ownerless' });
         break;
-      case 'stream_started':
       case 'client_connected':
+        this.#owner?.viewerCame();
+        break;
+      case 'stream_started':
       case 'engine_switched':
         break;
     }

@@ -19,6 +19,7 @@ describe('the lease of an owner', () => {
   let calls: string[];
   let renew: () => Promise<RenewAnswer>;
   let restored: boolean;
+  let troubled: boolean;
   const tick = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 50) {
       clock.tick(50);
@@ -31,7 +32,16 @@ describe('the lease of an owner', () => {
     clock = new FakeClock();
     calls = [];
     restored = true;
+    troubled = false;
     renew = () => Promise.resolve(RENEWED);
+    makeLease(LOCK_MS);
+  });
+  afterEach(() => {
+    lease.stop();
+    clock.restore();
+  });
+
+  function makeLease(lockMs: number): void {
     const store = {
       renew: () => renew(),
       restore: () => Promise.resolve(restored),
@@ -39,9 +49,10 @@ describe('the lease of an owner', () => {
     lease = new OwnerLock({
       ownership: { stream: 'a'.repeat(40) as StreamId, term: 1, life: '1' },
       store: store as unknown as OwnerStore,
-      lockMs: LOCK_MS,
+      lockMs,
       clock,
       logger: silentLogger,
+      troubled: () => troubled,
       pulse: () => ({}),
       wholeMetadata: () => ({}),
       onRenewed: heard('renewed'),
@@ -50,15 +61,38 @@ describe('the lease of an owner', () => {
       onLost: heard('lost'),
     });
     lease.start();
-  });
-  afterEach(() => {
-    lease.stop();
-    clock.restore();
+  }
+
+  it('is renewed every second', async () => {
+    await tick(3_000);
+    expect(calls).to.deep.equal(['renewed', 'renewed', 'renewed']);
   });
 
-  it('is renewed every 500 ms', async () => {
+  it('is renewed twice as often while somebody waits for it', async () => {
+    troubled = true;
     await tick(2_000);
     expect(calls).to.deep.equal(['renewed', 'renewed', 'renewed', 'renewed']);
+    troubled = false;
+    await tick(2_000);
+    expect(calls).to.have.length(6);
+  });
+
+  it('is tried again after half a second when it could not be renewed', async () => {
+    const sentAt: number[] = [];
+    renew = () => {
+      sentAt.push(clock.monotonic());
+      return Promise.reject(new Error('Connection is closed.'));
+    };
+    await tick(2_500);
+    const [first = 0] = sentAt;
+    expect(sentAt.map((at) => at - first)).to.deep.equal([0, 500, 1_000, 1_500]);
+  });
+
+  it('is renewed at a third of a short life', async () => {
+    lease.stop();
+    makeLease(1_500);
+    await tick(3_000);
+    expect(calls).to.have.length(6);
   });
 
   it('is in doubt, once, when it could not be renewed before the lock ends by our own clock', async () => {
@@ -78,8 +112,8 @@ describe('the lease of an owner', () => {
     await tick(3_000);
     answer(RENEWED);
     renew = () => Promise.reject(new Error('Command timed out'));
-    // Sent after 500 ms: in doubt at 500 + 5,400.
-    await tick(2_500);
+    // Sent after a second: in doubt at 1,000 + 5,400, looked at every 500.
+    await tick(3_000);
     expect(calls).to.deep.equal(['renewed']);
     await tick(500);
     expect(calls).to.deep.equal(['renewed', 'doubt']);
@@ -87,7 +121,7 @@ describe('the lease of an owner', () => {
 
   it('puts the stream back into a Redis that came back empty', async () => {
     renew = () => Promise.resolve({ outcome: 'gone' });
-    await tick(500);
+    await tick(1_000);
     expect(calls).to.deep.equal(['restored']);
   });
 
@@ -107,7 +141,7 @@ describe('the lease of an owner', () => {
   it('drops an answer that comes after its end', async () => {
     let answer: (value: RenewAnswer) => void = () => undefined;
     renew = () => new Promise((resolve) => (answer = resolve));
-    await tick(500);
+    await tick(1_000);
     lease.stop();
     answer({ outcome: 'lost' });
     await tick(500);
