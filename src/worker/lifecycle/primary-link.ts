@@ -35,7 +35,7 @@ type Handler<M extends PrimaryMessage> = (message: M, socket: Socket | null) => 
 
 /** What the primary makes of missed ones: `src/primary/silence-policy.ts`. */
 const HEARTBEAT_MS = 250;
-const LAG_RESOLUTION_MS = 10;
+const LAG_RESOLUTION_MS = 50;
 const NS_PER_MS = 1e6;
 
 /**
