@@ -50,10 +50,14 @@ const GOP_SECONDS = 2;
 /** The memory of a player is the slope between this many and all. */
 const FIRST_PART = 500;
 const CONNECTS_PER_SECOND = 500;
-/** The join's cushion is caught up with. */
-const SETTLE_MS = 8_000;
-/** A worker's memory of the stream (8 MB) is full too: from then on only players cost memory. */
-const LONG_SETTLE_MS = 8_000;
+/**
+ * bytes; a worker keeps as much of each stream (`MEMORY_BYTES` in stream-session.ts). While that fills, every byte
+ * is read into fresh memory, whose pages the kernel clears first: an eighth of a worker's time, and not
+ * what it costs to run.
+ */
+const STREAM_MEMORY = 8 * 1_048_576;
+/** ms beyond that; the join's cushion is caught up with, garbage has been collected once. */
+const SETTLE_MS = 3_000;
 const SAMPLING = 8;
 
 /** The same audience for the baseline and every proxy, one after another. */
@@ -98,12 +102,13 @@ async function deliver(lab: Lab, target: Target, delivery: Delivery): Promise<De
   const lostBefore = workersLost(target);
   await target.prepare?.(streams, rate);
   let { failed } = await openPlayers(lab, target, { ...audience, each: first, sampling });
-  await delay(spec.each > first ? LONG_SETTLE_MS : SETTLE_MS);
+  const settleMs = (STREAM_MEMORY / rate) * 1_000 + SETTLE_MS;
+  await delay(settleMs);
   const before = memoryOf(target);
   if (spec.each > first) {
     const more = { ...audience, each: spec.each - first, label: 'more' };
     failed += (await openPlayers(lab, target, more)).failed;
-    await delay(LONG_SETTLE_MS);
+    await delay(settleMs);
   }
   const measured = await meter(lab, target);
   const memory = memoryOf(target);

@@ -62,7 +62,7 @@ async function open(request: OpenRequest): Promise<OpenReport> {
   const startedAt = performance.now();
   for (const [i, path] of paths.entries()) {
     for (let n = 0; n < each; n++) {
-      const samples = n < sampling;
+      const samples = isSampled(n, each, sampling);
       const name = `${label}-${i}-${n}`;
       waits.push(
         new Promise((resolve) => {
@@ -77,6 +77,11 @@ async function open(request: OpenRequest): Promise<OpenReport> {
   await Promise.race([Promise.all(waits), delay(timeoutMs)]);
   const firstByteMs = opened.flatMap((client) => client.firstByteMs ?? []);
   return { firstByteMs, failed: opened.length - firstByteMs.length };
+}
+
+/** Spread evenly over all: a chunk is written to those first who came first. */
+function isSampled(n: number, of: number, sampling: number): boolean {
+  return Math.floor(((n + 1) * sampling) / of) > Math.floor((n * sampling) / of);
 }
 
 async function measure({ ms }: { ms: number }): Promise<MeasureReport> {
