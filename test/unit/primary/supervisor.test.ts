@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { expect } from 'chai';
 import { Supervisor } from '../../../src/primary/supervisor.js';
 import type { SupervisorEvents } from '../../../src/primary/supervisor.js';
-import { silentLogger } from '../../../src/shared/log/silent-logger.js';
+import { silentLogger } from '../../helpers/silent-logger.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { testSettings } from '../../helpers/settings.js';
 
