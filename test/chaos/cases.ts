@@ -98,8 +98,8 @@ export const WORKER_CASES: readonly ChaosCase[] = [
   },
   {
     fault: "the owner's event loop is blocked",
-    // Found after a second of processor time, which a busy machine gives slowly, and after two of silence at the
-    // latest; the rest is a takeover, as when the owner is killed. `supervision.test.ts` looks at the processor time.
+    // Found after a second of processor time, which a busy machine gives slowly: the bound is for one that gives it
+    // half of the time. The rest is a takeover, as when the owner is killed.
     maxGapMs: 3_000,
     env: { NODE_OPTIONS: `--import=${BLOCKABLE}` },
     inject: async ({ ownerPid }) => {
