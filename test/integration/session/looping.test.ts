@@ -93,7 +93,9 @@ describe('a stream whose engine plays old media again', () => {
       30_000,
     );
     const fields = await fixture.redis.hgetall(`ace_proxy:stream:${stream}:metadata`);
-    expect(fields).to.include({ quality: 'bad', quality_faults: 'replay', loops: '2' });
+    expect(fields).to.include({ quality: 'bad', loops: '2' });
+    // The jumps from the loop's end to its beginning are losses too, and many of them in time.
+    expect(fields['quality_faults']?.split(',')).to.include('replay');
     expect(Number(fields['loop_ms'])).to.be.within(3_900, 4_100);
     await player.untilMedia(2_000_000);
     expect(sessions()).to.equal(3);
