@@ -17,7 +17,8 @@ describe('the metadata of a stream whose first engine fails', () => {
   beforeEach(async () => {
     fixture = await openRedisFixture();
     bad = await startEngine({ startAnswer: '500-text' });
-    good = await startEngine({ prebufferMs: 0, startDelayMs: 150 });
+    // A takeover waits for a keyframe, and is to be over before the first player's lease.
+    good = await startEngine({ prebufferMs: 0, startDelayMs: 150, gop: 0.5 });
     // Equal loads: the longest unassigned comes first, which is the one that is registered first.
     const settings = { heartbeatMs: 300, clientTtlMs: 2_000 };
     const engines = [bad, good].toSorted((a, b) => a.port - b.port);
