@@ -28,7 +28,6 @@ export function memoryAdvice(
   settings: Pick<Settings, StreamSettings | 'bufferTotalBytes'>,
 ): readonly Advice[] {
   const maxMemory = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0);
-  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction';
   const { bufferMaxBytes, bufferTotalBytes } = settings;
   if (maxMemory === 0) {
     if (bufferTotalBytes > 0) return [];
@@ -36,21 +35,13 @@ export function memoryAdvice(
       'Redis has no maxmemory and PROXY_BUFFER_TOTAL_BYTES is 0: no stream is refused for want of memory';
     return [{ level: 'info', message, fields: {} }];
   }
-  const advice: Advice[] = [];
-  if (policy !== 'noeviction') {
-    const message =
-      'Redis may evict locks and chunks when it is full: set maxmemory-policy to noeviction';
-    advice.push({ level: 'warn', message, fields: { policy } });
-  }
   const room = streamsThatFit(maxMemory, bufferMaxBytes);
   const wanted = expectedStreams(settings);
-  if (room < wanted) {
-    const message =
-      'Redis has less memory than full rings of all streams need: further streams are refused';
-    const fields = { maxMemory, bufferMaxBytes, streamsThatFit: room, streamsConfigured: wanted };
-    advice.push({ level: room === 0 ? 'warn' : 'info', message, fields });
-  }
-  return advice;
+  if (room >= wanted) return [];
+  const message =
+    'Redis has less memory than full rings of all streams need: further streams are refused';
+  const fields = { maxMemory, bufferMaxBytes, streamsThatFit: room, streamsConfigured: wanted };
+  return [{ level: room === 0 ? 'warn' : 'info', message, fields }];
 }
 
 /** Looks at the memory of the Redis in use, once. Never rejects. */

@@ -75,30 +75,27 @@ describe('the memory of the embedded Redis', () => {
 });
 
 describe('the advice on memory', () => {
-  const info = (maxMemory: number, policy: string): string =>
-    `# Memory\r\nused_memory:1\r\nmaxmemory:${String(maxMemory)}\r\nmaxmemory_policy:${policy}\r\n`;
+  const info = (maxMemory: number): string =>
+    `# Memory\r\nused_memory:1\r\nmaxmemory:${String(maxMemory)}\r\n`;
   const settings = (changes: Partial<Settings> = {}): Settings =>
     testSettings({ bufferTotalBytes: 0, maxStreams: 10, ...changes });
   const levels = (text: string, changes?: Partial<Settings>): string[] =>
     memoryAdvice(text, settings(changes)).map(({ level }) => level);
 
-  it('warns of a policy that may evict locks, where there is a bound at all', () => {
-    for (const policy of ['allkeys-lru', 'volatile-ttl', 'allkeys-random']) {
-      expect(levels(info(64 * GIB, policy))).to.deep.equal(['warn']);
-    }
-    expect(levels(info(64 * GIB, 'noeviction'))).to.deep.equal([]);
-    expect(levels(info(0, 'allkeys-lru'), { bufferTotalBytes: GIB })).to.deep.equal([]);
-  });
-
   it('says what fits where the rings of all streams do not, and warns where not one does', () => {
-    const [advice] = memoryAdvice(info(GIB, 'noeviction'), settings({ maxStreams: 40 }));
+    const [advice] = memoryAdvice(info(GIB), settings({ maxStreams: 40 }));
     expect(advice).to.deep.include({ level: 'info' });
     expect(advice?.fields).to.include({ streamsThatFit: 12, streamsConfigured: 40 });
-    expect(levels(info(GIB / 32, 'noeviction'))).to.deep.equal(['warn']);
+    expect(levels(info(GIB / 32))).to.deep.equal(['warn']);
+  });
+
+  it('says nothing where they fit, or are bounded by the configuration', () => {
+    expect(levels(info(64 * GIB))).to.deep.equal([]);
+    expect(levels(info(0), { bufferTotalBytes: GIB })).to.deep.equal([]);
   });
 
   it('says that nothing bounds the rings where nothing does', () => {
-    expect(levels(info(0, 'noeviction'))).to.deep.equal(['info']);
+    expect(levels(info(0))).to.deep.equal(['info']);
   });
 
   it('expects as many streams as are allowed, or as the engines carry', () => {
