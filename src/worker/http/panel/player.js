@@ -11,6 +11,11 @@ const KEPT_SECONDS = 60;
 const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 10_000;
 const CALM_MS = 20_000;
+/** ms between looks at the picture, and looks with sound and without a new picture after which it begins again. */
+const LOOK_MS = 1_000;
+const FROZEN_LOOKS = 3;
+/** Pictures between two looks that tell video from a slide show. */
+const USUAL_FRAMES = 10;
 
 /** @type {import('mpegts.js').default.Config} */
 const CONFIG = {
@@ -61,10 +66,13 @@ export function makePlayer() {
   let pause = FIRST_PAUSE_MS;
   /** @type {number | undefined} */
   let timer;
+  /** @type {number | undefined} */
+  let looks;
 
   const stop = () => {
     generation += 1;
     clearTimeout(timer);
+    clearInterval(looks);
     player?.destroy();
     player = null;
   };
@@ -86,6 +94,15 @@ export function makePlayer() {
     const url = new URL(`ace/getstream?id=${key}`, document.baseURI).href;
     // Who has the key may watch, also where media needs a token.
     const config = { ...CONFIG, headers: authorization() };
+    const beginAgain = () => {
+      if (Date.now() - startedAt > CALM_MS) pause = FIRST_PAUSE_MS;
+      generation += 1;
+      clearInterval(looks);
+      setText(state, 'begins again after a picture that was cut');
+      // Not inside its own callback: the library goes on with what it was about.
+      timer = window.setTimeout(() => play(mpegts, key), pause);
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    };
     player = mpegts.createPlayer({ type: 'mpegts', isLive: true, url }, config);
     player.on(mpegts.Events.LOADING_COMPLETE, () => say('the proxy has ended the stream'));
     player.on(
@@ -99,14 +116,10 @@ export function makePlayer() {
         say(`${kind}: ${info?.msg ?? detail}`);
         // Where an engine or a worker broke off, a picture is cut: browsers stop at that for good.
         if (kind !== mpegts.ErrorTypes.MEDIA_ERROR) return;
-        if (Date.now() - startedAt > CALM_MS) pause = FIRST_PAUSE_MS;
-        generation += 1;
-        setText(state, 'begins again after a picture that was cut');
-        // Not inside its own callback: the library goes on with what it was about.
-        timer = window.setTimeout(() => play(mpegts, key), pause);
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        beginAgain();
       },
     );
+    looks = watchPicture(video, beginAgain);
     player.attachMediaElement(video);
     player.load();
     Promise.resolve(player.play()).catch(() => say('press play'));
@@ -130,4 +143,31 @@ export function makePlayer() {
     /** @param {string} key */
     watch: (key) => watch(key).catch((error) => setText(state, String(error.message))),
   };
+}
+
+/**
+ * After a cut a browser may go on with the sound alone, and reports no error. Calls `onFrozen` then, again and again;
+ * returns the interval that does. A hidden page shows no pictures at all.
+ * @param {HTMLVideoElement} video
+ * @param {() => void} onFrozen
+ */
+function watchPicture(video, onFrozen) {
+  const look = () => ({
+    frames: video.getVideoPlaybackQuality().totalVideoFrames,
+    time: video.currentTime,
+  });
+  let before = look();
+  let most = 0;
+  let still = 0;
+  return window.setInterval(() => {
+    const now = look();
+    const plays = now.time - before.time > LOOK_MS / 2_000 && !document.hidden;
+    const frames = now.frames - before.frames;
+    most = Math.max(most, frames);
+    // Radio has none, and some of it one picture for minutes.
+    const frozen = plays && most >= USUAL_FRAMES && frames <= most / 10;
+    still = frozen ? still + 1 : 0;
+    before = now;
+    if (still >= FROZEN_LOOKS) onFrozen();
+  }, LOOK_MS);
 }
