@@ -47,6 +47,8 @@ export class OwnerLock {
   #stopped = false;
   #doubt = false;
   #busy = false;
+  /** A hint came while a renewal was on its way, which may have read the census before. */
+  #again = false;
 
   constructor(options: OwnerLockOptions) {
     this.#options = options;
@@ -72,11 +74,18 @@ export class OwnerLock {
 
   /** Renews out of turn, when an event hints that the census has changed. */
   renewNow(): void {
+    if (this.#busy) this.#again = true;
+    this.#renewInTurn();
+  }
+
+  #renewInTurn(): void {
     this.#checkOwnClock();
     if (this.#busy || this.#stopped) return;
     this.#busy = true;
+    this.#again = false;
     void this.#renew().finally(() => {
       this.#busy = false;
+      if (this.#again) this.#renewInTurn();
     });
   }
 
@@ -84,7 +93,7 @@ export class OwnerLock {
   #beat(beatMs: number): void {
     const healthy = this.#renewedAt === this.#triedAt && !this.#options.troubled();
     const age = this.#options.clock.monotonic() - this.#triedAt;
-    if (!healthy || age + beatMs / 2 >= this.#intervalMs) this.renewNow();
+    if (!healthy || age + beatMs / 2 >= this.#intervalMs) this.#renewInTurn();
     else this.#checkOwnClock();
   }
 

@@ -148,6 +148,21 @@ describe('the lease of an owner', () => {
     expect(calls).to.deep.equal([]);
   });
 
+  it('asks once more when it was told of something while it asked', async () => {
+    const answers: ((value: RenewAnswer) => void)[] = [];
+    renew = () => new Promise((resolve) => answers.push(resolve));
+    lease.renewNow();
+    lease.renewNow();
+    lease.renewNow();
+    expect(answers).to.have.length(1);
+    answers[0]?.(RENEWED);
+    for (let n = 0; n < 10; n++) await Promise.resolve();
+    expect(answers).to.have.length(2);
+    answers[1]?.(RENEWED);
+    for (let n = 0; n < 10; n++) await Promise.resolve();
+    expect(answers).to.have.length(2);
+  });
+
   it('asks one thing at a time', async () => {
     let asked = 0;
     renew = () => {

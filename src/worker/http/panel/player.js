@@ -146,8 +146,8 @@ export function makePlayer() {
 }
 
 /**
- * After a cut a browser may go on with the sound alone, and reports no error. Calls `onFrozen` then, again and again;
- * returns the interval that does. A hidden page shows no pictures at all.
+ * After a cut a browser may go on with the sound alone, and reports no error. Calls `onFrozen` then; returns
+ * the interval that looks. A hidden page shows no pictures at all.
  * @param {HTMLVideoElement} video
  * @param {() => void} onFrozen
  */
